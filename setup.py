@@ -30,7 +30,7 @@ setup(
     ],
     python_requires='>=' + cfg['min_python'],
     packages=[cfg['lib_name']],
-    package_data={cfg['lib_name']: ['mnist/*.gz', 'mnist/NOTICE.txt']},
+    package_data={cfg['lib_name']: ['scoreboard.json', 'mnist/*.gz', 'mnist/NOTICE.txt']},
     install_requires=lines('requirements'),
     extras_require={'dev': lines('dev_requirements')},
     entry_points={

@@ -78,6 +78,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                        'mnist_stages.resnet18.check_out': ('resnet18.html#check_out', 'mnist_stages/resnet18.py'),
                                        'mnist_stages.resnet18.fit_mnist': ('resnet18.html#fit_mnist', 'mnist_stages/resnet18.py'),
                                        'mnist_stages.resnet18.get_mnist_dls': ('resnet18.html#get_mnist_dls', 'mnist_stages/resnet18.py'),
+                                       'mnist_stages.resnet18.load_scoreboard': ( 'resnet18.html#load_scoreboard',
+                                                                                  'mnist_stages/resnet18.py'),
                                        'mnist_stages.resnet18.main': ('resnet18.html#main', 'mnist_stages/resnet18.py'),
                                        'mnist_stages.resnet18.mnist_learner': ('resnet18.html#mnist_learner', 'mnist_stages/resnet18.py'),
                                        'mnist_stages.resnet18.mnist_resnet18': ('resnet18.html#mnist_resnet18', 'mnist_stages/resnet18.py'),
@@ -88,5 +90,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                        'mnist_stages.resnet18.results_table': ('resnet18.html#results_table', 'mnist_stages/resnet18.py'),
                                        'mnist_stages.resnet18.run_stage': ('resnet18.html#run_stage', 'mnist_stages/resnet18.py'),
                                        'mnist_stages.resnet18.save_figure': ('resnet18.html#save_figure', 'mnist_stages/resnet18.py'),
+                                       'mnist_stages.resnet18.scoreboard_table': ( 'resnet18.html#scoreboard_table',
+                                                                                   'mnist_stages/resnet18.py'),
                                        'mnist_stages.resnet18.stage_resnet18': ( 'resnet18.html#stage_resnet18',
                                                                                  'mnist_stages/resnet18.py')}}}

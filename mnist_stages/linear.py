@@ -5,12 +5,13 @@
 # %% auto #0
 __all__ = ['BasicOptim', 'train_epoch_opt', 'train_model', 'StageProgress', 'fit_stage', 'stage_linear']
 
-# %% ../nbs/02_linear.ipynb #0b58da94
+# %% ../nbs/02_linear.ipynb #37d58655
 import time
 
 from .data import StageResult, get_dls
 from .manual_sgd import batch_accuracy, calc_grad, mnist_loss, no_progress, validate_epoch
 
+import fastai.callback.progress     # gives `Learner` its `no_bar`
 import torch
 from fastai.callback.core import Callback
 from fastai.learner import Learner
@@ -85,7 +86,7 @@ def fit_stage(
     with learn.no_bar(), learn.no_logging(): learn.fit(epochs, lr=lr, cbs=StageProgress(progress))
     return [row[2] for row in learn.recorder.values], time.perf_counter() - start
 
-# %% ../nbs/02_linear.ipynb #0c354fb7
+# %% ../nbs/02_linear.ipynb #d5d39369
 def stage_linear(
     seed:int=1, # Random seed, for the first parameters and the order of the batches
     epochs:int=10, # Passes over the training set
@@ -99,5 +100,5 @@ def stage_linear(
     dls, model = get_dls(bs, device=device), nn.Linear(28*28, 1).to(device or 'cpu')
     learn = Learner(dls, model, opt_func=SGD, loss_func=mnist_loss, metrics=batch_accuracy)
     accs, seconds = fit_stage(learn, epochs, lr, progress)
-    seen = [len(dls.train.dataset)*o for o in range(1, epochs + 1)]
-    return StageResult(2, 'nn.Linear and Learner', '3 or 7', sum(p.numel() for p in model.parameters()), epochs, accs[-1], seconds, seen, accs)
+    return StageResult(stage=2, approach='nn.Linear and Learner', digits='3 or 7', parameters=sum(p.numel() for p in model.parameters()), epochs=epochs, bs=bs, lr=lr,
+                       accuracy=accs[-1], seconds=seconds, accuracies=accs, images_seen=[len(dls.train.dataset)*o for o in range(1, epochs + 1)])

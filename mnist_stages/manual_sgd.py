@@ -93,7 +93,7 @@ def validate_epoch(
     with torch.no_grad(): results = [(metric(model(xb), yb), len(xb)) for xb, yb in valid_dl]
     return (sum(m*n for m, n in results)/sum(n for _, n in results)).item()
 
-# %% ../nbs/01_manual_sgd.ipynb #9f18cab8
+# %% ../nbs/01_manual_sgd.ipynb #e8af82a5
 def no_progress(epoch, epochs, accuracy): "Ignore a stage's progress: `epoch` of `epochs` done, validation `accuracy` so far (or `None`)"
 
 def stage_manual_sgd(
@@ -107,11 +107,13 @@ def stage_manual_sgd(
     "Stage 1: a linear model whose weights, loss and updates are all written by hand"
     set_seed(seed, reproducible=True)
     dls = get_dls(bs, device=device)
-    params = weights, bias = init_params((28*28, 1), device=device), init_params(1, device=device)
-    model, accs, start = partial(linear, weights=weights, bias=bias), [], time.perf_counter()
+    weights, bias = init_params((28*28, 1), device=device), init_params(1, device=device)
+    model, accs = partial(linear, weights=weights, bias=bias), []
+    start = time.perf_counter()
     for epoch in range(1, epochs + 1):
-        train_epoch(model, lr, params, dls.train)
+        train_epoch(model, lr, (weights, bias), dls.train)
         accs.append(validate_epoch(model, dls.valid))
         progress(epoch, epochs, accs[-1])
-    seen = [len(dls.train.dataset)*o for o in range(1, epochs + 1)]
-    return StageResult(1, 'manual SGD', '3 or 7', sum(p.numel() for p in params), epochs, accs[-1], time.perf_counter() - start, seen, accs)
+    return StageResult(stage=1, approach='manual SGD', digits='3 or 7', parameters=weights.numel() + bias.numel(), epochs=epochs, bs=bs, lr=lr,
+                       accuracy=accs[-1], seconds=time.perf_counter() - start, accuracies=accs,
+                       images_seen=[len(dls.train.dataset)*o for o in range(1, epochs + 1)])

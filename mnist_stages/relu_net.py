@@ -23,7 +23,7 @@ def simple_net(
     "Linear, ReLU, linear: the smallest network that is not a linear model, as in fastbook's chapter 4"
     return nn.Sequential(nn.Linear(28*28, nh), nn.ReLU(), nn.Linear(nh, n_out))
 
-# %% ../nbs/03_relu_net.ipynb #6362a089
+# %% ../nbs/03_relu_net.ipynb #f2a4ab42
 def stage_relu_net(
     seed:int=1, # Random seed, for the first parameters and the order of the batches
     epochs:int=40, # Passes over the training set
@@ -37,5 +37,5 @@ def stage_relu_net(
     dls, model = get_dls(bs, device=device), simple_net().to(device or 'cpu')
     learn = Learner(dls, model, opt_func=SGD, loss_func=mnist_loss, metrics=batch_accuracy)
     accs, seconds = fit_stage(learn, epochs, lr, progress)
-    seen = [len(dls.train.dataset)*o for o in range(1, epochs + 1)]
-    return StageResult(3, 'ReLU net', '3 or 7', sum(p.numel() for p in model.parameters()), epochs, accs[-1], seconds, seen, accs)
+    return StageResult(stage=3, approach='ReLU net', digits='3 or 7', parameters=sum(p.numel() for p in model.parameters()), epochs=epochs, bs=bs, lr=lr,
+                       accuracy=accs[-1], seconds=seconds, accuracies=accs, images_seen=[len(dls.train.dataset)*o for o in range(1, epochs + 1)])

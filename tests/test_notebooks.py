@@ -74,7 +74,7 @@ def test_nothing_reads_outside_the_project(name):
     for c in cells(name): assert '../shared' not in source(c)
 
 
-@pytest.mark.parametrize('i, module', enumerate(modules))
+@pytest.mark.parametrize('i, module', list(enumerate(modules)))
 def test_a_module_imports_only_earlier_ones_and_not_fastbook(i, module):
     tree = ast.parse((root/'mnist_stages'/f'{module}.py').read_text(encoding='utf-8'))
     for node in ast.walk(tree):
