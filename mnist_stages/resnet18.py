@@ -79,11 +79,12 @@ class AccuracyProbe(Callback):
         self.accs.append(acc)
         self.progress(self.learn.pct_train*self.n_epoch, self.n_epoch, acc)
 
-# %% ../nbs/04_resnet18.ipynb #568010a7
+# %% ../nbs/04_resnet18.ipynb #3b09d372
 def fit_mnist(
     learn:Learner, # From `mnist_learner`
     epochs:int=1, # Passes over the training set
     lr:float=.05, # Largest learning rate of the one-cycle schedule
+    approach:str='ResNet18', # What to call the model in the result
     progress=no_progress, # Called with `(epoch, epochs, accuracy)`; `epoch` is a fraction
 ) -> StageResult: # Stage 4
     "Train `learn` with the one-cycle policy (L. Smith, 2018)"
@@ -91,11 +92,11 @@ def fit_mnist(
     start = time.perf_counter()
     with learn.no_bar(), learn.no_logging(): learn.fit_one_cycle(epochs, lr, moms=(.9, .9, .9), cbs=probe)
     seconds, acc = time.perf_counter() - start, learn.recorder.values[-1][2]
-    return StageResult(stage=4, approach='ResNet18', digits='0 to 9', parameters=sum(p.numel() for p in learn.model.parameters()),
+    return StageResult(stage=4, approach=approach, digits='0 to 9', parameters=sum(p.numel() for p in learn.model.parameters()),
                        epochs=epochs, bs=learn.dls.train.bs, lr=lr, accuracy=acc, seconds=seconds, accuracies=probe.accs + [acc],
                        images_seen=probe.seen + [epochs*len(learn.dls.train)*learn.dls.train.bs])
 
-# %% ../nbs/04_resnet18.ipynb #1c940fed
+# %% ../nbs/04_resnet18.ipynb #23c4fd96
 def stage_resnet18(
     seed:int=1, # Random seed, for the first parameters and the order of the batches
     epochs:int=1, # Passes over the training set
@@ -107,7 +108,7 @@ def stage_resnet18(
     "Stage 4: ResNet18 on all ten digits, one cycle"
     set_seed(seed, reproducible=True)
     dls = get_mnist_dls(bs, device)
-    return fit_mnist(mnist_learner(dls, mnist_resnet18().to(device or 'cpu')), epochs, lr, progress)
+    return fit_mnist(mnist_learner(dls, mnist_resnet18().to(device or 'cpu')), epochs, lr, progress=progress)
 
 # %% ../nbs/04_resnet18.ipynb #e21a9309
 def run_stage(

@@ -32,7 +32,7 @@ mutants = [
     ('02_linear', "ours = linear(xb, w.T, b)", "ours = 1.001*linear(xb, w.T, b)"),
     ('03_relu_net', "collapsed.weight.data = second", "collapsed.weight.data = 1.001*second"),
     ('03_relu_net', "(xb @ net[0].weight.T + net[0].bias)", "(1.001*xb @ net[0].weight.T + net[0].bias)"),
-    ('04_resnet18', "p = z.exp()/z.exp().sum()", "p = z.exp()/z.exp().sum()*1.001"),
+    ('04_resnet18', "p = z.exp()/z.exp().sum(1, keepdim=True)", "p = 1.001*z.exp()/z.exp().sum(1, keepdim=True)"),
     ('04_resnet18', "test_close(F.cross_entropy(z, target), -p", "test_close(1.001*F.cross_entropy(z, target), -p"),
     ('04_resnet18', "weights['conv1.weight'].sum(1, keepdim=True)", "1.001*weights['conv1.weight'].sum(1, keepdim=True)"),
 ]

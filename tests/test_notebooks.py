@@ -101,3 +101,13 @@ def test_every_public_function_is_documented(module):
             assert ast.get_docstring(node), node.name
         if isinstance(node, ast.FunctionDef) and not node.name.startswith('_') and node.name != 'no_progress':
             for arg in node.args.args: assert '#' in lines[arg.lineno - 1], f'{node.name}: {arg.arg}'
+
+
+def test_nbdev_test_runs_one_notebook_at_a_time(monkeypatch):
+    import nbdev.test
+    from nbdev.config import get_config, import_obj
+    calls = []
+    monkeypatch.setattr(nbdev.test, 'parallel', lambda *args, **kwargs: calls.append((args, kwargs)))
+    import_obj(get_config(root)['test_setup'])([])
+    nbdev.test.parallel('f', 'files', n_workers=8, pause=.01)
+    assert calls == [(('f', 'files'), {'n_workers': 1, 'max_tasks_per_child': 1, 'pause': .01})]

@@ -65,6 +65,8 @@ def numbers(pattern, *where):
     (1, r'about \*{0,2}(97)%', ('01_manual_sgd', '02_linear'), .006),
     (1, r'Manual SGD climbs to (97)%', ('README',), .006),
     (2, r'bout \*\*(98)%\*\*', ('02_linear',), .006),
+    (2, r'linear Learner to (98)%', ('README',), .006),
+    (4, r'ends above (99)%', ('README',), .006),
     (2, r'linear model of notebook 02 had (98\.0)%', ('03_relu_net',), .0015),
     (3, r'\*\*(98\.2)%\*\*, and the linear', ('03_relu_net',), .0015),
     (3, r'ReLU net to (98\.2)%', ('README',), .0015),
