@@ -1,3 +1,4 @@
+import json
 import os
 import subprocess
 import sys
@@ -7,6 +8,14 @@ from pathlib import Path
 import pytest
 
 root = Path(__file__).parent.parent
+notebook_names = ['00_data', '01_manual_sgd', '02_linear', '03_relu_net', '04_resnet18']
+
+
+def cells(name): return json.loads((root/'nbs'/f'{name}.ipynb').read_text(encoding='utf-8'))['cells']
+def source(cell): return ''.join(cell['source'])
+def code_cells(name): return [o for o in cells(name) if o['cell_type'] == 'code']
+def outputs(name): return [o for c in code_cells(name) for o in c['outputs']]
+def markdown(name): return '\n'.join(source(c) for c in cells(name) if c['cell_type'] == 'markdown')
 
 
 @pytest.fixture(scope='session')

@@ -14,6 +14,7 @@ from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 
+import torch
 from matplotlib.figure import Figure
 
 from mnist_stages.data import StageResult
@@ -32,22 +33,18 @@ def processor():
 
 def measure():
     "Run every stage with every seed, and write the scoreboard"
-    import torch
     stages = []
     for stage in range(5):
         runs = [run_stage(stage, seed) for seed in (seeds if stage else seeds[:1])]
         print([f'{r.accuracy:.4f}' for r in runs], [f'{r.seconds:.1f} s' for r in runs], flush=True)
-        first = asdict(runs[0])
-        first['curve'] = {'images_seen': first.pop('images_seen'), 'accuracies': first.pop('accuracies')}
-        stages.append({**first, 'accuracy': [r.accuracy for r in runs], 'seconds': [round(r.seconds, 2) for r in runs]})
+        stages.append({**asdict(runs[0]), 'accuracy': [r.accuracy for r in runs], 'seconds': [round(r.seconds, 2) for r in runs]})
     board = {'machine': f'{processor()}, {torch.get_num_threads()} cores', 'device': 'cpu', 'torch': version('torch'), 'fastai': version('fastai'), 'seeds': seeds, 'stages': stages}
     (root/'mnist_stages'/'scoreboard.json').write_text(json.dumps(board, indent=1) + '\n')
 
 
 def first_runs(board):
     "The runs with the first seed, with their curves"
-    for o in board['stages']:
-        yield StageResult(**{k: v for k, v in o.items() if k != 'curve'} | {k: o[k][0] for k in ('accuracy', 'seconds')} | o['curve'])
+    for o in board['stages']: yield StageResult(**o | {k: o[k][0] for k in ('accuracy', 'seconds')})
 
 
 def readme_table(board):

@@ -2,11 +2,9 @@
 
 A cell's source is changed and the notebook's cells are run up to the first failing test, so a mutant costs only as much as it takes to notice it.
 """
-import json
-
 import matplotlib
 import pytest
-from conftest import root
+from conftest import code_cells, root, source
 
 matplotlib.use('agg')
 
@@ -41,8 +39,7 @@ mutants = [
 @pytest.mark.parametrize('name, old, new', mutants, ids=[f'{name}: {new[:60]}' for name, _, new in mutants])
 def test_one_part_in_a_thousand_is_caught(name, old, new, monkeypatch):
     monkeypatch.chdir(root/'nbs')
-    cells = json.loads((root/'nbs'/f'{name}.ipynb').read_text(encoding='utf-8'))['cells']
-    sources = [''.join(c['source']) for c in cells if c['cell_type'] == 'code']
+    sources = [source(c) for c in code_cells(name)]
     [changed] = [i for i, o in enumerate(sources) if old in o]
     names = {'__name__': name}
     for o in sources[:changed]: exec(o, names)

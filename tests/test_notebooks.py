@@ -5,16 +5,10 @@ import re
 from pathlib import Path
 
 import pytest
-from conftest import root
+from conftest import cells, code_cells, markdown, outputs, root, source
+from conftest import notebook_names as names
 
-names = ['00_data', '01_manual_sgd', '02_linear', '03_relu_net', '04_resnet18']
 modules = [o.split('_', 1)[1] for o in names]
-
-
-def cells(name): return json.loads((root/'nbs'/f'{name}.ipynb').read_text(encoding='utf-8'))['cells']
-def source(cell): return ''.join(cell['source'])
-def code_cells(name): return [o for o in cells(name) if o['cell_type'] == 'code']
-def outputs(name): return [o for c in code_cells(name) for o in c['outputs']]
 
 
 every_notebook = pytest.mark.parametrize('name', names)
@@ -60,7 +54,7 @@ def test_every_figure_drawn_by_matplotlib_has_alt_text(name):
 
 @every_notebook
 def test_links_lead_somewhere(name):
-    for target in re.findall(r'\]\(([^)]+)\)', '\n'.join(source(c) for c in cells(name) if c['cell_type'] == 'markdown')):
+    for target in re.findall(r'\]\(([^)]+)\)', markdown(name)):
         path, _, anchor = target.partition('#')
         if path.startswith('http'): continue
         assert not path or (root/'nbs'/path).exists(), target

@@ -1,10 +1,9 @@
 "Every number that stands in text agrees with the scoreboard, and the scoreboard with fresh runs"
-import json
 import re
 from statistics import mean
 
 import pytest
-from conftest import root
+from conftest import markdown, outputs, root
 from PIL import Image
 from scoreboard import begin, end, first_runs, readme_table
 
@@ -14,7 +13,6 @@ from mnist_stages.resnet18 import load_scoreboard, plot_learning_curves, run_sta
 
 board = load_scoreboard()
 readme = (root/'README.md').read_text(encoding='utf-8')
-notebook_names = ['00_data', '01_manual_sgd', '02_linear', '03_relu_net', '04_resnet18']
 
 
 def test_readme_table_is_made_from_the_scoreboard():
@@ -38,8 +36,7 @@ def test_scoreboard_agrees_with_fresh_runs(stage):
 
 # Stage 4 takes a minute or more, so nbdev-test runs it, in notebook 04, which compares it with the scoreboard. Here only what that run left.
 def test_scoreboard_agrees_with_notebook_04():
-    cells = json.loads((root/'nbs'/'04_resnet18.ipynb').read_text(encoding='utf-8'))['cells']
-    said = ''.join(''.join(o.get('data', {}).get('text/plain', '')) for c in cells if c['cell_type'] == 'code' for o in c['outputs'])
+    said = ''.join(''.join(o.get('data', {}).get('text/plain', '')) for o in outputs('04_resnet18'))
     assert float(re.search(r"'([\d.]+)% of all ten digits'", said)[1])/100 == pytest.approx(board['stages'][4]['accuracy'][0], abs=.003)
 
 
@@ -50,10 +47,7 @@ def test_reference_results_are_reached_from_every_seed():
 
 def numbers(pattern, *where):
     "The percentages that `pattern` captures in the Markdown of README and notebooks, as shares of 1"
-    texts = [readme] if 'README' in where else []
-    for name in set(where) - {'README'}:
-        cells = json.loads((root/'nbs'/f'{name}.ipynb').read_text(encoding='utf-8'))['cells']
-        texts.append('\n'.join(''.join(c['source']) for c in cells if c['cell_type'] == 'markdown'))
+    texts = [readme if name == 'README' else markdown(name) for name in where]
     found = [float(o)/100 for text in texts for o in re.findall(pattern, text)]
     assert found, pattern
     return found
