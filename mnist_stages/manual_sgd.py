@@ -4,69 +4,123 @@
 
 # %% auto #0
 __all__ = ['init_params', 'linear', 'mnist_loss', 'batch_accuracy', 'calc_grad', 'train_epoch', 'validate_epoch', 'no_progress',
-           'stage_manual_sgd']
+           'three_or_seven_result', 'stage_manual_sgd']
 
-# %% ../nbs/01_manual_sgd.ipynb #d8402783
-import time
-from functools import partial
+# %% ../nbs/01_manual_sgd.ipynb #9c36c240
+import math, time
+from functools import partial, wraps
+from numbers import Real
 
-from .data import StageResult, get_dls
+from .data import StageResult, _check_predict, _check_whole, _device, get_dls
 
 import torch
 from fastai.torch_core import set_seed
 
-# %% ../nbs/01_manual_sgd.ipynb #cec153a2
+# %% ../nbs/01_manual_sgd.ipynb #3e8ade68
+def _explain(f):
+    "`f`, with PyTorch's complaints about shapes, types and devices turned into a `ValueError` that says what was given"
+    def said(o): return f'{list(o.shape)} {o.dtype} on {o.device}' if isinstance(o, torch.Tensor) else repr(o) if isinstance(o, (int, float, str, tuple)) else type(o).__name__
+    @wraps(f)
+    def explained(*args, **kwargs):
+        try: return f(*args, **kwargs)
+        except RuntimeError as e: raise ValueError(f'{f.__name__}({", ".join(map(said, [*args, *kwargs.values()]))}) does not work: {e}. Compare shapes, types and devices.') from e
+    return explained
+
+def _check_linear(xb, weights, bias):
+    if len({o.device for o in (xb, weights, bias)}) > 1: raise ValueError(f'pixels, weights and bias must be on one device, not on {xb.device}, {weights.device} and {bias.device}: move them with .to(device)')
+    if bias.shape not in ((1,), weights.shape[1:]): raise ValueError(f'the bias must have shape {list(weights.shape[1:]) or [1]}, not {list(bias.shape)}')
+
+def _check_pair(predictions, targets):
+    "Raise an error, in words, unless there is one target, 0 or 1, for each prediction"
+    if not all(isinstance(o, torch.Tensor) for o in (predictions, targets)): raise TypeError(f'predictions and targets must be tensors, not {type(predictions).__name__} and {type(targets).__name__}')
+    if predictions.shape != targets.shape:
+        raise ValueError(f'predictions {list(predictions.shape)} and targets {list(targets.shape)} must have the same shape: is there an unsqueeze(1) missing?')
+    if predictions.device != targets.device: raise ValueError(f'predictions are on {predictions.device} and targets on {targets.device}: move one of them with .to(device)')
+    if not predictions.numel(): raise ValueError(f'predictions {list(predictions.shape)} are empty: give at least one')
+    if not ((targets == 0) | (targets == 1)).all(): raise ValueError(f'targets must be 1 or 0, not {targets.unique().tolist()[:10]}')
+    if predictions.isnan().any(): raise FloatingPointError('predictions are NaN, not a number: training has diverged, or the pictures hold NaN. Start again from fresh parameters with a smaller learning rate.')
+
+# %% ../nbs/01_manual_sgd.ipynb #3a758543
+def _check_lr(lr):
+    if not isinstance(lr, Real): raise TypeError(f'the learning rate must be a number, not {lr!r}')
+    if not 0 <= lr < math.inf: raise ValueError(f'the learning rate must be a finite number from 0 up, not {lr}')
+
+def _check_params(params):
+    if not all(isinstance(p, torch.Tensor) and p.is_leaf for p in params) or not any(p.requires_grad for p in params):
+        raise ValueError('params must be a list such as [weights, bias] or model.parameters(), with at least one tensor that has requires_grad_()')
+
+def _check_grads(params):
+    for i, p in enumerate(params):
+        if p.grad is None: raise ValueError(f'parameter {i}, of shape {list(p.shape)}, has no gradient: either the model does not use it, or it lacks requires_grad_()')
+
+def _check_loss(loss):
+    if loss.numel() != 1: raise ValueError(f'the loss must be a single number, not of shape {list(loss.shape)}: take its mean()')
+    if not loss.isfinite(): raise FloatingPointError(f'the loss is {loss.item()}: training has diverged. Start again from fresh parameters with a smaller learning rate.')
+    if torch.is_grad_enabled() and not loss.requires_grad: raise ValueError('nothing can be learned: no parameter of the model has requires_grad_()')
+
+def _check_batches(results):
+    if not results: raise ValueError('the data loader has no batches: is its dataset empty, or smaller than a batch with drop_last=True?')
+
+def _check_recipe(epochs, lr):
+    _check_whole(epochs=epochs)
+    _check_lr(lr)
+
+# %% ../nbs/01_manual_sgd.ipynb #88ca014f
+@_explain
 def init_params(
     size, # Shape of the tensor: an int or a tuple
     std:float=1.0, # Standard deviation of the random numbers
     device=None, # Where it lives; the CPU if `None`
 ) -> torch.Tensor: # float32, ready to have gradients
     "Normally distributed random parameters, as in fastbook's chapter 4"
-    return (torch.randn(size)*std).to(device or 'cpu').requires_grad_()
+    if not 0 <= std < math.inf: raise ValueError(f'std must be a finite number from 0 up, not {std}')
+    return (torch.randn(size)*std).to(_device(device)).requires_grad_()
 
-# %% ../nbs/01_manual_sgd.ipynb #87bf25d7
+# %% ../nbs/01_manual_sgd.ipynb #270c5872
+@_explain
 def linear(
     xb:torch.Tensor, # Pixels, float32 `[n, 784]`
     weights:torch.Tensor, # `[784, 1]`
     bias:torch.Tensor, # `[1]`
 ) -> torch.Tensor: # One prediction for each image, `[n, 1]`, any real number
     "A linear model: each pixel times its weight, added up, plus the bias"
+    _check_linear(xb, weights, bias)
     return xb@weights + bias
 
-# %% ../nbs/01_manual_sgd.ipynb #1a4513af
+# %% ../nbs/01_manual_sgd.ipynb #1fbec283
 def mnist_loss(
     predictions:torch.Tensor, # Before the sigmoid, float `[n, 1]`
     targets:torch.Tensor, # 1 for a three, 0 for a seven, `[n, 1]`
 ) -> torch.Tensor: # Mean distance between probability and target, a scalar from 0 to 1
     "Mean of `1 - p` where the target is 1 and of `p` where it is 0; `p` is the sigmoid of the prediction. From fastbook's chapter 4."
-    if predictions.shape != targets.shape:
-        raise ValueError(f'predictions {list(predictions.shape)} and targets {list(targets.shape)} must have the same shape: is there an unsqueeze(1) missing?')
+    _check_pair(predictions, targets)
     p = predictions.sigmoid()
     return torch.where(targets == 1, 1 - p, p).mean()
 
-# %% ../nbs/01_manual_sgd.ipynb #b8469a08
+# %% ../nbs/01_manual_sgd.ipynb #6b2addd7
 def batch_accuracy(
     predictions:torch.Tensor, # Before the sigmoid, float `[n, 1]`
     targets:torch.Tensor, # 1 for a three, 0 for a seven, `[n, 1]`
 ) -> torch.Tensor: # Share of predictions on the right side, a scalar from 0 to 1
     "Share of predictions on the right side of a probability of one half"
-    if predictions.shape != targets.shape:
-        raise ValueError(f'predictions {list(predictions.shape)} and targets {list(targets.shape)} must have the same shape: is there an unsqueeze(1) missing?')
+    _check_pair(predictions, targets)
     return ((predictions.sigmoid() > .5) == (targets == 1)).float().mean()
 
-# %% ../nbs/01_manual_sgd.ipynb #9c2e3dc4
+# %% ../nbs/01_manual_sgd.ipynb #7abc7272
+@_explain
 def calc_grad(
     xb:torch.Tensor, # Inputs of one batch
     yb:torch.Tensor, # Their targets
     model, # Callable that maps `xb` to predictions
     loss_func=mnist_loss, # Callable `(predictions, targets)` that returns a scalar loss
 ) -> torch.Tensor: # The loss, detached; the gradients are *added* to the `.grad` of the parameters
-    "Predict, compute the loss, and find its gradient"
+    "Predict, compute the loss, and find its gradient. Raises `FloatingPointError` if the loss is no longer a finite number."
     loss = loss_func(model(xb), yb)
+    _check_loss(loss)
     loss.backward()
     return loss.detach()
 
-# %% ../nbs/01_manual_sgd.ipynb #bef83c3a
+# %% ../nbs/01_manual_sgd.ipynb #fc50c08e
 def train_epoch(
     model, # Callable that maps `xb` to predictions, using `params`
     lr:float, # Learning rate
@@ -75,15 +129,20 @@ def train_epoch(
     loss_func=mnist_loss, # Callable `(predictions, targets)` that returns a scalar loss
 ) -> float: # Mean training loss over the epoch's batches
     "One pass over `dl`: for each batch, find the gradient, step against it and set it back to zero"
-    losses = []
+    _check_lr(lr)
+    params, losses = list(params), []
+    _check_params(params)
     for xb, yb in dl:
         losses.append(calc_grad(xb, yb, model, loss_func))
+        _check_grads(params)
         for p in params:
             p.data -= lr*p.grad
             p.grad.zero_()
+    _check_batches(losses)
     return torch.stack(losses).mean().item()
 
-# %% ../nbs/01_manual_sgd.ipynb #2f1b1a7c
+# %% ../nbs/01_manual_sgd.ipynb #866a9a44
+@_explain
 def validate_epoch(
     model, # Callable that maps `xb` to predictions
     valid_dl, # Validation batches `(xb, yb)`
@@ -91,11 +150,33 @@ def validate_epoch(
 ) -> float: # Mean of `metric` over all images, each counted once
     "Measure `model` on `valid_dl`. A short last batch counts for what it holds: the mean is weighted by batch size."
     with torch.no_grad(): results = [(metric(model(xb), yb), len(xb)) for xb, yb in valid_dl]
+    _check_batches(results)
     return (sum(m*n for m, n in results)/sum(n for _, n in results)).item()
 
-# %% ../nbs/01_manual_sgd.ipynb #e8af82a5
+# %% ../nbs/01_manual_sgd.ipynb #e7c8b58f
 def no_progress(epoch, epochs, accuracy): "Ignore a stage's progress: `epoch` of `epochs` done, validation `accuracy` so far (or `None`)"
 
+def three_or_seven_result(
+    stage:int, # 1 to 3
+    approach:str, # What the stage does, in a few words
+    model, # Callable that maps pixels `[n, 784]` to predictions `[n, 1]`
+    parameters:int, # How many numbers it has learned
+    dls, # What it was trained and measured on, from `get_dls`
+    lr:float, # Learning rate
+    accs:list, # Validation accuracy after each epoch
+    seconds:float, # Wall time of training and validation
+) -> StageResult: # The same facts as every stage, and how to ask the model about a picture
+    "What a model that tells threes from sevens has reached. It gives a probability to 3 and to 7, and none to other digits."
+    if not accs: raise ValueError('accs is empty: train for at least one epoch')
+    x, y = dls.train.dataset.tensors
+    def predict(images):
+        _check_predict(images)
+        with torch.no_grad(): p = model(images.reshape(-1, 28*28).to(x.device)).sigmoid().cpu()
+        return p*torch.eye(10)[3] + (1 - p)*torch.eye(10)[7]
+    return StageResult(stage=stage, approach=approach, digits='3 or 7', parameters=parameters, epochs=len(accs), bs=dls.train.bs, lr=lr, accuracy=accs[-1],
+                       seconds=seconds, accuracies=accs, images_seen=[len(x)*o for o in range(1, len(accs) + 1)], predict=predict)
+
+# %% ../nbs/01_manual_sgd.ipynb #6b6beaea
 def stage_manual_sgd(
     seed:int=1, # Random seed, for the first parameters and the order of the batches
     epochs:int=20, # Passes over the training set
@@ -105,6 +186,7 @@ def stage_manual_sgd(
     progress=no_progress, # Called with `(epoch, epochs, accuracy)` after each epoch
 ) -> StageResult: # Stage 1
     "Stage 1: a linear model whose weights, loss and updates are all written by hand"
+    _check_recipe(epochs, lr)
     set_seed(seed, reproducible=True)
     dls = get_dls(bs, device=device)
     weights, bias = init_params((28*28, 1), device=device), init_params(1, device=device)
@@ -114,6 +196,4 @@ def stage_manual_sgd(
         train_epoch(model, lr, (weights, bias), dls.train)
         accs.append(validate_epoch(model, dls.valid))
         progress(epoch, epochs, accs[-1])
-    return StageResult(stage=1, approach='manual SGD', digits='3 or 7', parameters=weights.numel() + bias.numel(), epochs=epochs, bs=bs, lr=lr,
-                       accuracy=accs[-1], seconds=time.perf_counter() - start, accuracies=accs,
-                       images_seen=[len(dls.train.dataset)*o for o in range(1, epochs + 1)])
+    return three_or_seven_result(1, 'manual SGD', model, weights.numel() + bias.numel(), dls, lr, accs, time.perf_counter() - start)

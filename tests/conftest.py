@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import subprocess
 import sys
 from configparser import ConfigParser
@@ -16,6 +17,13 @@ def source(cell): return ''.join(cell['source'])
 def code_cells(name): return [o for o in cells(name) if o['cell_type'] == 'code']
 def outputs(name): return [o for c in code_cells(name) for o in c['outputs']]
 def markdown(name): return '\n'.join(source(c) for c in cells(name) if c['cell_type'] == 'markdown')
+
+
+def need(tool):
+    "The path of a program that a test cannot do without. Without it the test is skipped, but on the CI's Linux it fails: there `.ci/run` installs all of them."
+    path = shutil.which(tool)
+    if not path: (pytest.fail if os.environ.get('CI') and sys.platform == 'linux' else pytest.skip)(f'{tool} is not installed')
+    return path
 
 
 @pytest.fixture(scope='session')

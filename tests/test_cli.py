@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from conftest import root
 
+from mnist_stages.data import stage_pixel_similarity
 from mnist_stages.resnet18 import main
 
 command = [str(Path(sys.executable).with_name('mnist_stages'))]
@@ -52,7 +53,7 @@ def test_same_seed_same_result(run):
     (['--stages', '5'], "there is no stage '5'"), (['--stages'], 'expected at least one argument'), (['--stages', '1', 'two'], "there is no stage 'two'"),
     (['--device', 'abacus'], '--device abacus'), (['--device', 'cuda:99'], '--device cuda:99'), (['--device', ''], '--device'),
     (['--out', 'missing/x.png'], 'cannot write into the folder missing'), (['--out', '.'], '--out .'), (['--out', 'folder.png'], 'is a folder'), (['--out', 'x.exe'], '.png'),
-    (['--seed', '-1'], "'-1'"), (['--seed', '4294967296'], "'4294967296'"), (['--seed', '1.5'], "'1.5'"), (['--spam'], '--spam')])
+    (['--seed', '-1'], "'-1'"), (['--seed', '4294967296'], "'4294967296'"), (['--seed', '1.5'], "'1.5'"), (['--epochs', '0'], "'0'"), (['--epochs', 'all'], "'all'"), (['--spam'], '--spam')])
 def test_a_mistake_is_one_line_and_exit_2(args, expected, capsys, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     (tmp_path/'folder.png').mkdir()
@@ -61,6 +62,18 @@ def test_a_mistake_is_one_line_and_exit_2(args, expected, capsys, monkeypatch, t
     stdout, stderr = capsys.readouterr()
     assert (e.value.code, stdout, stderr.count('\n')) == (2, '', 1)
     assert stderr.startswith('mnist_stages: ') and expected in stderr
+
+
+def test_epochs_are_for_stage_4(monkeypatch, tmp_path):
+    asked = []
+
+    def run_stage(stage, seed, device, progress, epochs):
+        asked.append((stage, epochs))
+        return stage_pixel_similarity()
+
+    monkeypatch.setattr('mnist_stages.resnet18.run_stage', run_stage)
+    assert main(['--stages', '1', '4', '--epochs', '3', '--out', str(tmp_path/'x.png')]) == 0
+    assert asked == [(1, None), (4, 3)]
 
 
 def test_a_protected_picture_is_refused(capsys, monkeypatch, tmp_path):
@@ -73,7 +86,7 @@ def test_a_protected_picture_is_refused(capsys, monkeypatch, tmp_path):
 def test_help_has_examples(capsys):
     with pytest.raises(SystemExit, match='0'): main(['--help'])
     text = capsys.readouterr().out
-    for option in '--stages --seed --device --out --json'.split(): assert option in text
+    for option in '--stages --seed --epochs --device --out --json'.split(): assert option in text
     assert 'mnist_stages --stages 4 --seed 7' in text
 
 
@@ -90,4 +103,4 @@ def test_ctrl_c_is_one_line_exit_130_and_leaves_nothing(tmp_path):
 
 def test_readme_names_every_option():
     text = (root/'README.md').read_text(encoding='utf-8')
-    for option in '--stages --seed --device --out --json'.split(): assert option in text
+    for option in '--stages --seed --epochs --device --out --json'.split(): assert option in text

@@ -101,10 +101,21 @@ def test_labels_csv_says_what_fastai_says(cache):
     assert {(o.split(',')[0].split('/')[1], o[-1]) for o in rows[1:]} == {('3', '0'), ('7', '1')}
 
 
-def test_what_is_cached_is_used_as_it_is(cache):
-    (cache/'mnist_sample').mkdir(parents=True)
-    (cache/'mnist_sample'/'mine.txt').touch()
-    assert [o.name for o in untar_mnist(URLs.MNIST_SAMPLE).iterdir()] == ['mine.txt']
+def test_a_complete_folder_is_used_as_it_is(cache, monkeypatch):
+    path = untar_mnist(URLs.MNIST_SAMPLE, show_progress=False)
+    (path/'models').mkdir()
+    monkeypatch.setattr(data, '_write_layout', lambda *args: pytest.fail('it was laid out again'))
+    assert untar_mnist(URLs.MNIST_SAMPLE) == path and (path/'models').exists()
+
+
+def test_a_damaged_folder_is_moved_aside_and_made_anew(cache):
+    for aside in 'mnist_sample-damaged-1', 'mnist_sample-damaged-2':
+        shutil.rmtree(cache/'mnist_sample', ignore_errors=True)
+        (cache/'mnist_sample').mkdir(parents=True)
+        (cache/'mnist_sample'/'mine.txt').touch()
+        with pytest.warns(UserWarning, match=f'is missing, and 14433 more. It is now .*{aside}'): path = untar_mnist(URLs.MNIST_SAMPLE, show_progress=False)
+        assert [o.name for o in (cache/aside).iterdir()] == ['mine.txt']
+        assert data._damage(path) is None
 
 
 @pytest.mark.parametrize('error', [OSError(28, 'No space left on device'), KeyboardInterrupt()])
@@ -137,7 +148,8 @@ def test_two_processes_at_once_end_with_one_complete_tree(tmp_path):
 
 def test_fastai_finds_the_layout_without_a_network(python):
     done = python(no_network + '''
-from mnist_stages.data import URLs, untar_data, untar_mnist
+from fastai.data.external import untar_data
+from mnist_stages.data import URLs, untar_mnist
 path = untar_mnist(URLs.MNIST_SAMPLE, show_progress=False)
 assert untar_data(URLs.MNIST_SAMPLE) == path
 try: untar_data(URLs.MNIST)

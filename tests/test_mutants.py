@@ -33,6 +33,8 @@ mutants = [
     ('04_resnet18', "p = z.exp()/z.exp().sum(1, keepdim=True)", "p = 1.001*z.exp()/z.exp().sum(1, keepdim=True)"),
     ('04_resnet18', "test_close(F.cross_entropy(z, target), -p", "test_close(1.001*F.cross_entropy(z, target), -p"),
     ('04_resnet18', "weights['conv1.weight'].sum(1, keepdim=True)", "1.001*weights['conv1.weight'].sum(1, keepdim=True)"),
+    ('04_resnet18', "nn.Parameter(conv.weight.data[:, :, cut, cut].clone())", "nn.Parameter(1.001*conv.weight.data[:, :, cut, cut])"),
+    ('04_resnet18', ".softmax(1) for o in shifts)/len(shifts)", ".softmax(1) for o in shifts)*1.001/len(shifts)"),
 ]
 
 

@@ -63,6 +63,17 @@ def test_links_lead_somewhere(name):
             assert anchor.replace('-', ' ') in headings, target
 
 
+def test_one_glossary_that_every_notebook_links_and_whose_words_stand_where_it_says():
+    [glossary] = [source(c) for c in cells('00_data') if source(c).startswith('## Glossary')]
+    rows = re.findall(r'^\| (.+) \| (.+) \| \[(\d\d)\]\((\w+)\.ipynb\) \|$', glossary, flags=re.M)
+    assert len(rows) == glossary.count('\n|') - 2 > 40
+    for term, meaning, number, name in rows:
+        assert name.startswith(number) and len(meaning) > 10
+        text = markdown(name).replace(glossary, '').lower()
+        for word in term.lower().split(', '): assert re.search(rf'(?<!\w){re.escape(word)}', text), f'{word} is not in {name}'
+    for name in names: assert '[glossary](#Glossary)' in markdown(name) or '[glossary](00_data.ipynb#Glossary)' in markdown(name), name
+
+
 @every_notebook
 def test_nothing_reads_outside_the_project(name):
     for c in cells(name): assert '../shared' not in source(c)

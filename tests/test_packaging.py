@@ -16,7 +16,7 @@ from conftest import root
 
 import mnist_stages
 
-in_package = ['mnist_stages/mnist/' + o for o in ('train-images-idx3-ubyte.gz', 'train-labels-idx1-ubyte.gz', 't10k-images-idx3-ubyte.gz', 't10k-labels-idx1-ubyte.gz', 'NOTICE.txt')]
+in_package = ['mnist_stages/mnist/' + o for o in ('train-images-idx3-ubyte.gz', 'train-labels-idx1-ubyte.gz', 't10k-images-idx3-ubyte.gz', 't10k-labels-idx1-ubyte.gz', 'NOTICE.txt')] + ['mnist_stages/pad.js']
 
 
 @pytest.fixture(scope='module')
@@ -38,6 +38,12 @@ def test_wheel_and_sdist_hold_the_data_and_the_licences(built):
     for o in 'settings.ini setup.py pyproject.toml README.md LICENSE'.split(): assert o in sdist
     assert any(o.endswith('licenses/LICENSE') for o in wheel)
     assert not [o for o in wheel if o.startswith(('tests', 'nbs'))]
+
+
+def test_the_metadata_has_the_address(built, settings):
+    wheel = zipfile.ZipFile(built['.whl'])
+    [metadata] = [o for o in wheel.namelist() if o.endswith('.dist-info/METADATA')]
+    assert f"Project-URL: Repository, {settings['repository']}" in wheel.read(metadata).decode().splitlines()
 
 
 @pytest.fixture(scope='module')
@@ -62,6 +68,14 @@ def test_the_wheel_runs_elsewhere_without_a_network(elsewhere, tmp_path):
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)['stages'][0]['accuracy'] >= .968
     assert (tmp_path/'mnist_stages.png').exists()
+
+
+def test_an_old_dependency_is_one_sentence(elsewhere, tmp_path):
+    (tmp_path/'torch-1.13.dist-info').mkdir()
+    (tmp_path/'torch-1.13.dist-info'/'METADATA').write_text('Metadata-Version: 2.1\nName: torch\nVersion: 1.13\n')
+    done = subprocess.run([elsewhere/'python', '-c', 'import mnist_stages.data'], cwd=tmp_path, env={**os.environ, 'PYTHONPATH': str(tmp_path)}, capture_output=True, text=True)
+    said = done.stderr.strip().splitlines()[-1]
+    assert done.returncode == 1 and re.fullmatch(r"ImportError: mnist_stages needs torch>=[\d.]+, and 1\.13 is installed\. Run  pip install --upgrade 'torch>=[\d.]+'  and start Python again\.", said), done.stderr
 
 
 def test_one_version(settings):

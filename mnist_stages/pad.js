@@ -1,0 +1,179 @@
+// The drawing pad of notebook 04. The drawing goes to Python as a PNG; what comes back is shown beside it.
+
+const css = `
+.mnist-pad { --ink: var(--jp-ui-font-color1, var(--colab-primary-text-color, var(--vscode-foreground, currentColor)));
+  --quiet: var(--jp-ui-font-color2, var(--ink)); --line: var(--jp-border-color1, #8888); --bar: #0072B2;
+  display: flex; flex-wrap: wrap; gap: 1.5em; align-items: flex-start; padding: .5em 2px; color: var(--ink);
+  font: var(--jp-ui-font-size1, 13px)/1.5 var(--jp-ui-font-family, system-ui, sans-serif); }
+.mnist-pad canvas { display: block; border: 1px solid var(--line); background: #fff; }
+.mnist-pad .paper { width: 280px; height: 280px; cursor: crosshair; touch-action: none; user-select: none; }
+.mnist-pad .prepared { width: 112px; height: 112px; image-rendering: pixelated; }
+.mnist-pad p { margin: 0 0 .4em; }
+.mnist-pad button { font: inherit; color: var(--ink); background: transparent; border: 1px solid var(--ink); border-radius: 3px; padding: .2em .9em; margin: .5em .5em 0 0; cursor: pointer; }
+.mnist-pad button:hover { background: #8882; }
+.mnist-pad button:focus-visible { outline: 3px solid #E69F00; outline-offset: 1px; }
+.mnist-pad .answers { flex: 1 1 24em; min-width: 20em; max-width: 36em; }
+.mnist-pad ul { list-style: none; margin: 0; padding: 0; }
+.mnist-pad li { display: grid; grid-template-columns: 13em 1.4em 1fr 4.2em; gap: .6em; align-items: center; padding: .25em 0; border-bottom: 1px solid var(--line); }
+.mnist-pad .digit { font-size: 1.6em; line-height: 1; font-weight: bold; text-align: center; }
+.mnist-pad .only, .mnist-pad .hint { color: var(--quiet); }
+.mnist-pad .track { height: .8em; border: 1px solid var(--line); }
+.mnist-pad .bar { height: 100%; background: var(--bar); }
+.mnist-pad .share { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
+`;
+
+const size = 280;      // pixels of the drawing
+const pen = 20;
+const patience = 15_000;      // milliseconds
+
+function element(tag, className, text) {
+  const el = document.createElement(tag);
+  if (className) el.className = className;
+  if (text !== undefined) el.textContent = text;
+  return el;
+}
+
+function button(text, onclick) {
+  const el = element('button', '', text);
+  el.type = 'button';
+  el.addEventListener('click', onclick);
+  return el;
+}
+
+function canvas(className, side, label) {
+  const el = element('canvas', className);
+  el.width = el.height = side;
+  el.setAttribute('role', 'img');
+  el.setAttribute('aria-label', label);
+  return el;
+}
+
+function percent(p) { return p > .9995 ? '>99.9%' : `${(100*p).toFixed(1)}%`; }
+
+function row(stage) {
+  const el = element('li');
+  el.dataset.stage = stage.stage;
+  el.dataset.digit = stage.digit;
+  const name = element('span', 'name', `${stage.stage} ${stage.approach}`);
+  if (stage.only) name.append(element('br'), element('span', 'only', `${stage.only} only`));
+  el.append(name, element('span', 'digit', stage.digit));
+  if (stage.confidence === null) {
+    const none = element('span', 'only', 'gives no confidence');
+    none.style.gridColumn = '3 / 5';
+    el.append(none);
+  } else {
+    const track = element('span', 'track'), bar = element('div', 'bar');
+    track.setAttribute('aria-hidden', 'true');
+    bar.style.width = `${100*stage.confidence}%`;
+    track.append(bar);
+    el.append(track, element('span', 'share', percent(stage.confidence)));
+  }
+  return el;
+}
+
+function render({ model, el }) {
+  const pad = element('div', 'mnist-pad');
+  pad.dataset.lmSuppressShortcuts = 'true';      // JupyterLab: Enter and Space belong to the buttons here
+  const left = element('div'), right = element('div', 'answers');
+  const paper = canvas('paper', size, 'Drawing area: draw one digit with a mouse, a pen or a finger. The button Example draws one for you.');
+  const message = element('p', 'hint');
+  const prepared = canvas('prepared', 28, 'The drawing as the models see it: 28 by 28 pixels');
+  const caption = element('p', 'hint', 'What the models see: 28 × 28 pixels');
+  const list = element('ul');
+  message.setAttribute('role', 'status');
+  list.setAttribute('aria-live', 'polite');
+  list.setAttribute('aria-label', "The stages' answers");
+  const clear = button('Clear', () => { wipe(); send(''); });
+  const example = button('Example', showExample);
+  left.append(paper, clear, example);
+  right.append(message, prepared, caption, list);
+  pad.append(element('style', '', css), left, right);
+  el.append(pad);
+
+  const pencil = paper.getContext('2d', { willReadFrequently: true });
+  let last = null, timer = null, shown = -1;
+
+  function wipe() {
+    pencil.fillStyle = '#fff';
+    pencil.fillRect(0, 0, size, size);
+    Object.assign(pencil, { lineWidth: pen, lineCap: 'round', lineJoin: 'round', strokeStyle: '#000' });
+  }
+
+  function place(event) {
+    const box = paper.getBoundingClientRect();
+    return [(event.clientX - box.left)*size/box.width, (event.clientY - box.top)*size/box.height];
+  }
+
+  function line(from, to) {
+    pencil.beginPath();
+    pencil.moveTo(...from);
+    pencil.lineTo(...to);
+    pencil.stroke();
+  }
+
+  function send(drawing) {
+    clearTimeout(timer);
+    if (drawing === model.get('drawing')) return;
+    if (drawing) {
+      message.textContent = 'Asking the models …';
+      timer = setTimeout(() => { message.textContent = 'No answer from Python yet. Is it busy, or has the kernel stopped? If so, run this notebook again.'; }, patience);
+    }
+    model.set('drawing', drawing);
+    model.save_changes();
+  }
+
+  function showExample() {
+    const examples = model.get('examples');
+    if (!examples.length) return;
+    shown = (shown + 1) % examples.length;
+    wipe();
+    for (const stroke of examples[shown]) stroke.forEach((to, i) => line(stroke[Math.max(0, i - 1)], to));
+    send(paper.toDataURL('image/png'));
+  }
+
+  paper.addEventListener('pointerdown', event => {
+    if (event.button !== 0 || last) return;
+    event.preventDefault();
+    paper.setPointerCapture(event.pointerId);
+    last = { id: event.pointerId, at: place(event) };
+    line(last.at, last.at);
+  });
+  paper.addEventListener('pointermove', event => {
+    if (!last || event.pointerId !== last.id) return;
+    const all = event.getCoalescedEvents?.() ?? [];
+    for (const one of all.length ? all : [event]) {
+      const to = place(one);
+      line(last.at, to);
+      last.at = to;
+    }
+  });
+  for (const end of ['pointerup', 'pointercancel']) paper.addEventListener(end, event => {
+    if (!last || event.pointerId !== last.id) return;
+    last = null;
+    send(paper.toDataURL('image/png'));
+  });
+
+  function showAnswers() {
+    clearTimeout(timer);
+    const answers = model.get('answers'), stages = answers.stages ?? [];
+    message.textContent = answers.problem || (stages.length ? 'The answers:' : 'Draw one digit, large. The answers appear here.');
+    list.replaceChildren(...stages.map(row));
+    prepared.hidden = caption.hidden = !answers.prepared;
+    if (!answers.prepared) return;
+    const grey = prepared.getContext('2d'), image = grey.createImageData(28, 28);
+    answers.prepared.forEach((ink, i) => image.data.set([255 - ink, 255 - ink, 255 - ink, 255], 4*i));
+    grey.putImageData(image, 0, 0);
+  }
+
+  wipe();
+  showAnswers();
+  if (model.get('drawing')) {      // a second view of the same pad
+    const earlier = new Image();
+    earlier.onload = () => pencil.drawImage(earlier, 0, 0);
+    earlier.src = model.get('drawing');
+  }
+  model.on('change:answers', showAnswers);
+  return () => { clearTimeout(timer); model.off('change:answers', showAnswers); };
+}
+
+export default { render };

@@ -1,0 +1,319 @@
+"Bad input to every public function: a right result, or one clear error that names the value and what to do"
+import math
+import warnings
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from fastai.learner import Learner
+from fastai.optimizer import SGD
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from torch import nn
+from torch.nn import functional as F
+
+from mnist_stages import data, linear, manual_sgd, relu_net, resnet18
+from mnist_stages.data import (StageResult, TensorDataLoader, TensorDataset, DataLoaders, URLs, check_function, check_value, check_versions, class_means, get_dls, load_mnist, mnist_distance,
+                               nearest_mean, parse_idx, plot_learning_curves, read_mnist_file, stage_pixel_similarity, untar_mnist)
+from mnist_stages.linear import BasicOptim, StageProgress, fit_stage, stage_linear, train_epoch_opt, train_model
+from mnist_stages.manual_sgd import batch_accuracy, calc_grad, init_params, mnist_loss, stage_manual_sgd, three_or_seven_result, train_epoch, validate_epoch
+from mnist_stages.relu_net import simple_net, stage_relu_net
+from mnist_stages.resnet18 import check_device, check_out, get_mnist_dls, results_table, run_stage
+
+nan, inf = math.nan, math.inf
+images, labels = torch.rand(6, 28, 28), torch.tensor([3, 3, 7, 7, 3, 7])
+x, y, w, b = torch.rand(6, 784), torch.tensor([[1], [1], [0], [0], [1], [0]]), torch.zeros(784, 1), torch.zeros(1)
+z = torch.randn(6, 1)
+
+
+def params(): return init_params((784, 1)), init_params(1)
+def net(): return nn.Linear(784, 1)
+def lin(p): return partial(manual_sgd.linear, weights=p[0], bias=p[1])
+def by_hand(lr=1., p=None, model=None, dl=((x, y),), **kwargs): p = params() if p is None else p; return train_epoch(model or lin(p), lr, p, dl, **kwargs)
+def tiny_dls(n=6, bs=6): return DataLoaders(*[TensorDataLoader(TensorDataset(x[:n], y[:n]), bs=bs) for _ in range(2)])
+def learner(loss_func=mnist_loss, metrics=batch_accuracy, model=None): return Learner(tiny_dls(), model or net(), opt_func=SGD, loss_func=loss_func, metrics=metrics)
+def explode(preds, targets): return (preds**2).mean() + 1
+def unchecked(preds, targets): return preds.mean()
+def opt(model, lr=1.): return BasicOptim(model.parameters(), lr)
+
+
+def two_models_of_which_one_is_used():
+    old, new = params(), params()
+    return train_epoch(lin(old), 1., new, [(x, y)])
+
+
+bad = {
+    # data
+    'read_mnist_file: no such file': (lambda: read_mnist_file('../../etc/passwd'), ValueError, 'train-images'),
+    'parse_idx: text': (lambda: parse_idx('text'), TypeError, 'not str'),
+    'parse_idx: a path': (lambda: parse_idx(Path('x')), TypeError, 'bytes'),
+    'parse_idx: nothing': (lambda: parse_idx(b''), ValueError, 'Not an IDX file'),
+    'untar_mnist: another data set': (lambda: untar_mnist(URLs.IMDB), ValueError, 'URLs.MNIST_SAMPLE'),
+    'untar_mnist: None': (lambda: untar_mnist(None), ValueError, 'not None'),
+    'untar_mnist: empty': (lambda: untar_mnist(''), ValueError, "not ''"),
+    'mnist_distance: unknown norm': (lambda: mnist_distance(images, images[0], 'l3'), ValueError, "'l3'"),
+    'mnist_distance: bytes would wrap round': (lambda: mnist_distance((images*255).byte(), images[0]), TypeError, 'divide the pixels by 255'),
+    'mnist_distance: int64': (lambda: mnist_distance(images.long(), images.long()), TypeError, 'int64'),
+    'mnist_distance: lists': (lambda: mnist_distance([1.], [2.]), TypeError, 'list'),
+    'mnist_distance: rows of pixels': (lambda: mnist_distance(x, images[0]), ValueError, '[6, 784]'),
+    'mnist_distance: one column broadcasts': (lambda: mnist_distance(images, images[0, :, :1]), ValueError, '[28, 1]'),
+    'mnist_distance: other numbers of images': (lambda: mnist_distance(images, images[:4]), ValueError, '[4, 28, 28]'),
+    'mnist_distance: one number': (lambda: mnist_distance(torch.tensor(1.), torch.tensor(2.)), ValueError, 'shapes'),
+    'mnist_distance: no pixels': (lambda: mnist_distance(torch.zeros(2, 0, 28), torch.zeros(2, 0, 28)), ValueError, '[2, 0, 28]'),
+    'mnist_distance: NaN': (lambda: mnist_distance(images*nan, images[0]), ValueError, 'NaN'),
+    'mnist_distance: two devices': (lambda: mnist_distance(images.to('meta'), images[0]), ValueError, '.to(device)'),
+    'class_means: a class is absent': (lambda: class_means(images, labels, (3, 5)), ValueError, 'label [5]: the labels are [3, 7]'),
+    'class_means: no class': (lambda: class_means(images, labels, ()), ValueError, 'empty'),
+    'class_means: labels in a column': (lambda: class_means(images, labels[:, None], (3, 7)), ValueError, '[6, 1]'),
+    'class_means: too few labels': (lambda: class_means(images, labels[:3], (3, 7)), ValueError, '[3]'),
+    'class_means: bytes': (lambda: class_means(images.byte(), labels, (3, 7)), TypeError, 'uint8'),
+    'class_means: NaN': (lambda: class_means(images*nan, labels, (3, 7)), ValueError, 'NaN'),
+    'nearest_mean: no means': (lambda: nearest_mean(images, images[:0]), ValueError, '[0, 28, 28]'),
+    'nearest_mean: a single mean': (lambda: nearest_mean(images, images[0]), ValueError, 'shape'),
+    'nearest_mean: NaN would be nearest': (lambda: nearest_mean(images, torch.stack([images[0], images[0]*nan])), ValueError, 'NaN'),
+    'nearest_mean: NaN in an image': (lambda: nearest_mean(images*nan, images[:2]), ValueError, 'NaN'),
+    'nearest_mean: unknown norm': (lambda: nearest_mean(images, images[:2], 'max'), ValueError, "'max'"),
+    'nearest_mean: other sizes': (lambda: nearest_mean(images, torch.rand(2, 14, 14)), ValueError, '14, 14]'),
+    'stage 0: no digits': (lambda: stage_pixel_similarity(()), ValueError, '()'),
+    'stage 0: not a digit': (lambda: stage_pixel_similarity((3, 11)), ValueError, '11'),
+    'stage 0: twice the same': (lambda: stage_pixel_similarity((3, 3)), ValueError, '(3, 3)'),
+    'stage 0: unknown norm': (lambda: stage_pixel_similarity(norm='l0'), ValueError, 'l0'),
+    'stage 0 predict: 0 to 255': (lambda: predict0(images*255), ValueError, 'from 0 (paper) to 1 (ink)'),
+    'stage 0 predict: bytes': (lambda: predict0(images.byte()), TypeError, 'uint8'),
+    'stage 0 predict: a single image': (lambda: predict0(images[0]), ValueError, 'images[None]'),
+    'stage 0 predict: NaN': (lambda: predict0(images*nan), ValueError, 'NaN'),
+    **{f'get_dls: bs {bs!r}': (lambda bs=bs: get_dls(bs), ValueError, repr(bs)) for bs in (0, -1, 2.5, None, '64')},
+    'get_dls: no such device': (lambda: get_dls(device='abacus'), ValueError, "'abacus'"),
+    'get_dls: no such GPU': (lambda: get_dls(device='cuda:99'), ValueError, "'cuda:99'"),
+    # manual_sgd
+    **{f'init_params: std {std}': (lambda std=std: init_params(3, std), ValueError, str(std)) for std in (-1., nan, inf)},
+    'init_params: negative size': (lambda: init_params(-3), ValueError, 'init_params(-3)'),
+    'init_params: a float': (lambda: init_params(2.5), TypeError, 'float'),
+    'init_params: no such device': (lambda: init_params(3, device='abacus'), ValueError, "'abacus'"),
+    'linear: pictures, not rows': (lambda: manual_sgd.linear(images, w, b), ValueError, '[6, 28, 28]'),
+    'linear: too few pixels': (lambda: manual_sgd.linear(x[:, :700], w, b), ValueError, '[6, 700]'),
+    'linear: bytes': (lambda: manual_sgd.linear(x.byte(), w, b), ValueError, 'torch.uint8'),
+    'linear: float64': (lambda: manual_sgd.linear(x.double(), w, b), ValueError, 'torch.float64'),
+    'linear: another device': (lambda: manual_sgd.linear(x, w.to('meta'), b), ValueError, 'meta'),
+    'linear: a bias that broadcasts': (lambda: manual_sgd.linear(x, w, torch.zeros(6)), ValueError, '[6]'),
+    **{f'{f.__name__}: {name}': (partial(f, p, t), e, said) for f in (mnist_loss, batch_accuracy) for name, p, t, e, said in [
+        ('targets that broadcast', z, y[:, 0], ValueError, 'unsqueeze(1)'), ('fewer targets', z, y[:5], ValueError, '[5, 1]'), ('empty', z[:0], y[:0], ValueError, 'empty'),
+        ('3 and 7 as targets', z, 3 + 4*y, ValueError, '[3, 7]'), ('NaN predictions', z*nan, y, FloatingPointError, 'learning rate'), ('NaN targets', z, y*nan, ValueError, 'nan'),
+        ('numbers', .5, 1, TypeError, 'float and int'), ('another device', z.to('meta'), y, ValueError, '.to(device)')]},
+    'calc_grad: nothing to learn': (lambda: calc_grad(x, y, lin((w, b))), ValueError, 'requires_grad_()'),
+    'calc_grad: wrong shape': (lambda: calc_grad(images, y, net()), ValueError, '[6, 28, 28]'),
+    'calc_grad: bytes': (lambda: calc_grad(x.byte(), y, net()), ValueError, 'torch.uint8'),
+    'calc_grad: a model on another device': (lambda: calc_grad(x, y, net().to('meta')), ValueError, 'meta'),
+    'calc_grad: a batch on another device': (lambda: calc_grad(x.to('meta'), y, net()), ValueError, 'meta'),
+    'calc_grad: targets in a row': (lambda: calc_grad(x, y[:, 0], net()), ValueError, 'unsqueeze(1)'),
+    'calc_grad: a loss for each picture': (lambda: calc_grad(x, y, net(), lambda p, t: p - t), ValueError, 'mean()'),
+    'calc_grad: an infinite loss': (lambda: calc_grad(x, y, net(), lambda p, t: p.mean()*inf), FloatingPointError, 'learning rate'),
+    'calc_grad: NaN pictures': (lambda: calc_grad(x*nan, y, net()), FloatingPointError, 'NaN'),
+    **{f'{name}: lr {lr!r}': (partial(f, lr), e, repr(lr)) for lr, e in ((-1., ValueError), (nan, ValueError), (inf, ValueError), ('0.1', TypeError), (None, TypeError)) for name, f in {
+        'train_epoch': lambda lr: by_hand(lr), 'BasicOptim': lambda lr: BasicOptim(params(), lr), 'fit_stage': lambda lr: fit_stage(learner(), 1, lr),
+        'stage 1': lambda lr: stage_manual_sgd(lr=lr), 'stage 2': lambda lr: stage_linear(lr=lr), 'stage 3': lambda lr: stage_relu_net(lr=lr)}.items()},
+    'train_epoch: no batches': (lambda: by_hand(dl=[]), ValueError, 'no batches'),
+    'train_epoch: no parameters': (lambda: by_hand(p=[], model=net()), ValueError, 'params'),
+    'train_epoch: a tensor for a list': (lambda: by_hand(p=init_params((784, 1)), model=net()), ValueError, '[weights, bias]'),
+    'train_epoch: a parameter without requires_grad': (lambda: by_hand(p=(init_params((784, 1)), b)), ValueError, 'parameter 1, of shape [1], has no gradient'),
+    'train_epoch: a parameter that the model does not use': (two_models_of_which_one_is_used, ValueError, 'does not use it'),
+    'train_epoch: divergence': (lambda: by_hand(1e38, dl=[(x, y)]*9, loss_func=lambda p, t: (p**2).mean()), FloatingPointError, 'smaller learning rate'),
+    'train_epoch: a model on another device': (lambda: by_hand(p=[o.detach().to('meta').requires_grad_() for o in params()]), ValueError, 'meta'),
+    'validate_epoch: no batches': (lambda: validate_epoch(net(), []), ValueError, 'no batches'),
+    'validate_epoch: wrong shape': (lambda: validate_epoch(net(), [(images, y)]), ValueError, 'mat1'),
+    'validate_epoch: a model on another device': (lambda: validate_epoch(net().to('meta'), [(x, y)]), ValueError, 'meta'),
+    'validate_epoch: diverged': (lambda: validate_epoch(lambda xb: z*nan, [(x, y)]), FloatingPointError, 'diverged'),
+    'three_or_seven_result: no accuracies': (lambda: three_or_seven_result(1, '', net(), 785, tiny_dls(), 1., [], 0.), ValueError, 'at least one epoch'),
+    'stage 1 predict: 0 to 255': (lambda: predict1(images*255), ValueError, '255'),
+    'stage 1 predict: another shape with as many pixels': (lambda: predict1(torch.rand(6, 14, 56)), ValueError, '[6, 14, 56]'),
+    **{f'stage {i}: epochs {o!r}': (partial(f, epochs=o), ValueError, repr(o)) for i, f in ((1, stage_manual_sgd), (2, stage_linear), (3, stage_relu_net)) for o in (0, -1, 1.5)},
+    **{f'stage {i}: bs {o!r}': (partial(f, bs=o), ValueError, repr(o)) for i, f in ((1, stage_manual_sgd), (2, stage_linear), (3, stage_relu_net)) for o in (0, -1)},
+    **{f'stage {i}: no such device': (partial(f, device='abacus'), ValueError, 'abacus') for i, f in ((1, stage_manual_sgd), (2, stage_linear), (3, stage_relu_net))},
+    # linear
+    'BasicOptim: no parameters': (lambda: BasicOptim([], 1.), ValueError, 'params'),
+    'BasicOptim: a tensor for a list': (lambda: BasicOptim(init_params((784, 1)), 1.), ValueError, '[weights, bias]'),
+    'BasicOptim: numbers': (lambda: BasicOptim([1.], 1.), ValueError, 'requires_grad_()'),
+    'train_epoch_opt: no batches': (lambda: train_epoch_opt(m := net(), opt(m), []), ValueError, 'no batches'),
+    'train_epoch_opt: divergence': (lambda: train_epoch_opt(m := net(), opt(m, 1e38), [(x, y)]*9, lambda p, t: (p**2).mean()), FloatingPointError, 'smaller learning rate'),
+    'train_model: epochs 1.5': (lambda: train_model(m := net(), opt(m), tiny_dls(), 1.5), TypeError, 'float'),
+    'train_model: no training batches': (lambda: train_model(m := net(), opt(m), DataLoaders([], []), 1), ValueError, 'no batches'),
+    'fit_stage: epochs 0': (lambda: fit_stage(learner(), 0, 1.), ValueError, 'epochs=0'),
+    'fit_stage: no metric': (lambda: fit_stage(learner(metrics=None), 1, 1.), ValueError, 'metrics=batch_accuracy'),
+    'fit_stage: divergence': (lambda: fit_stage(learner(explode, unchecked), 30, 1e6), FloatingPointError, 'smaller learning rate'),
+    # relu_net
+    'simple_net: no hidden unit': (lambda: simple_net(0), ValueError, 'nh=0'),
+    'simple_net: no output': (lambda: simple_net(n_out=0), ValueError, 'n_out=0'),
+    'simple_net: negative': (lambda: simple_net(-4), ValueError, '-4'),
+    'simple_net: a float': (lambda: simple_net(2.5), ValueError, '2.5'),
+    # resnet18: what is stable
+    'run_stage: no such stage': (lambda: run_stage(5), ValueError, 'no stage 5'),
+    'run_stage: None': (lambda: run_stage(None), ValueError, 'None'),
+    'check_device: none such': (lambda: check_device('abacus'), ValueError, 'abacus'),
+    'check_out: a folder': (lambda: check_out(Path('.')), ValueError, 'file name'),
+    'check_out: no such folder': (lambda: check_out(Path('nowhere/x.png')), ValueError, 'nowhere'),
+    'check_versions: too old': (lambda: check_versions(['torch>=99']), ImportError, 'pip install --upgrade'),
+    'check_versions: too new': (lambda: check_versions(['torch<1']), ImportError, 'torch<1'),
+    **{f'get_mnist_dls: bs {bs!r}': (lambda bs=bs: get_mnist_dls(bs), ValueError, repr(bs)) for bs in (0, -1, 2.5)},
+    'get_mnist_dls: fewer pictures than a batch': (lambda: get_mnist_dls(70_000), ValueError, '70000'),
+    'get_mnist_dls: no such device': (lambda: get_mnist_dls(device='abacus'), ValueError, 'abacus'),
+}
+
+
+def predict0(images): return stage_pixel_similarity().predict(images)
+def predict1(images): return three_or_seven_result(1, '', net(), 785, tiny_dls(), 1., [.5], 0.).predict(images)
+
+
+@pytest.mark.filterwarnings('ignore:The .grad attribute of a Tensor')
+@pytest.mark.parametrize('f, error, said', bad.values(), ids=bad)
+def test_a_slip_is_one_clear_error(f, error, said):
+    with pytest.raises(error) as e: f()
+    text = str(e.value)
+    assert said in text and e.type is error, text
+    assert len(text) > 20 and len(text) < 900
+
+
+def close(a, b, eps=1e-6): return torch.allclose(torch.as_tensor(a, dtype=torch.float64), torch.as_tensor(b, dtype=torch.float64), rtol=0, atol=eps)
+
+
+def untouched_at_learning_rate_0():
+    p = params()
+    before = [o.detach().clone() for o in p]
+    by_hand(0., p)
+    return all(torch.equal(a, o) for a, o in zip(before, p))
+
+
+def a_generator_of_parameters_trains_on_every_batch():
+    torch.manual_seed(1); one = net()
+    torch.manual_seed(1); two = net()
+    train_epoch(one, .1, list(one.parameters()), [(x, y)]*5)
+    train_epoch(two, .1, two.parameters(), [(x, y)]*5)
+    return torch.equal(one.weight, two.weight)
+
+
+def a_parameter_without_gradient_stays():
+    used, unused = net(), net()
+    before = unused.weight.detach().clone()
+    train_epoch_opt(used, BasicOptim([*used.parameters(), *unused.parameters()], 1.), [(x, y)])
+    return torch.equal(unused.weight, before)
+
+
+def fewer_than_a_batch():
+    dls = get_dls(100_000)
+    return [len(o) for o in dls] == [1, 1] and dls.one_batch()[0].shape == (12396, 784)
+
+
+good = {
+    'parse_idx: bytearray and memoryview': lambda: all(parse_idx(f(b'\0\0\x08\x01\0\0\0\x02\x01\x02')).tolist() == [1, 2] for f in (bytes, bytearray, memoryview)),
+    'parse_idx: an array with no elements': lambda: parse_idx(b'\0\0\x08\x02\0\0\0\x00\0\0\0\x05').shape == (0, 5),
+    'nearest_mean: no images': lambda: nearest_mean(images[:0], images[:2]).shape == (0,),
+    'predict: no images': lambda: predict1(images[:0]).shape == predict0(images[:0]).shape == (0, 10),
+    'predict: half-precision pixels of 0 and 1': lambda: predict0(images.round()).sum() == 6,
+    'stage 0: a single digit': lambda: stage_pixel_similarity((4,)).accuracy == 1,
+    'get_dls: a batch larger than the set': fewer_than_a_batch,
+    'init_params: standard deviation 0': lambda: init_params(5, 0.).abs().sum() == 0,
+    'linear: ten outputs': lambda: manual_sgd.linear(x, torch.zeros(784, 10), torch.zeros(10)).shape == (6, 10),
+    'mnist_loss: infinite predictions': lambda: close(mnist_loss(torch.tensor([[inf], [-inf]]), torch.tensor([[1], [1]])), .5),
+    'mnist_loss: boolean and float targets': lambda: close(mnist_loss(z, y.bool()), mnist_loss(z, y)) and close(mnist_loss(z, y.float()), mnist_loss(z, y)),
+    'batch_accuracy: one class only': lambda: batch_accuracy(torch.ones(4, 1), torch.ones(4, 1)) == 1,
+    'train_epoch: learning rate 0': untouched_at_learning_rate_0,
+    'train_epoch: model.parameters()': a_generator_of_parameters_trains_on_every_batch,
+    'train_epoch: saturation is not divergence': lambda: by_hand(1e6, dl=[(x, y)]*5) <= 1,
+    'BasicOptim: a parameter that has no gradient': a_parameter_without_gradient_stays,
+    'train_model: no epochs': lambda: train_model(m := net(), opt(m), tiny_dls(), 0) == [],
+    'results_table: nothing': lambda: results_table([]).shape[0] == 0,
+    'plot_learning_curves: nothing': lambda: len(plot_learning_curves([]).lines) == 0,
+    'check_device: the CPU, and the best': lambda: check_device('cpu') == 'cpu' and check_device() is not None,
+    'check_versions: nothing needed, and not installed': lambda: check_versions([]) is None and check_versions(['no-such-package>=1']) is None,
+}
+
+
+@pytest.mark.parametrize('f', good.values(), ids=good)
+def test_what_is_unusual_is_right(f):
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        assert f()
+
+
+@pytest.mark.parametrize('answer', [nan, None, [], {}, 'x', torch.tensor(nan), torch.zeros(0), np.array([1]), object(), 10**30, lambda: 1])
+def test_checking_an_answer_raises_nothing(answer, capsys):
+    for expected in (5, torch.zeros(2), 'x', [1, 2]): check_value(answer, expected, 'a hint')
+    check_function(lambda o: answer, (([1],), 5, 'a hint'))
+    assert capsys.readouterr().out.count('\n') == 5
+
+
+def test_every_public_function_is_here():
+    text = ' '.join([*bad, *good]) + Path(__file__).read_text(encoding='utf-8')
+    elsewhere = {'no_progress', 'MNIST', 'StageResult', 'load_mnist', 'threes_and_sevens'}        # take nothing, or only store it
+    for module in (data, manual_sgd, linear, relu_net):
+        for name in module.__all__:
+            if callable(getattr(module, name)) and name not in elsewhere | {'prepare_digit'}: assert f'{name}(' in text or f'{name}:' in text, name
+
+
+# Properties
+
+floats = st.floats(-30, 30, width=32)
+
+
+@st.composite
+def predictions_and_targets(draw):
+    n = draw(st.integers(1, 40))
+    return draw(arrays(np.float32, (n, 1), elements=floats)), draw(arrays(np.int64, (n, 1), elements=st.integers(0, 1)))
+
+
+def sigmoid(o): return 1/(1 + math.exp(-o))
+
+
+@given(predictions_and_targets())
+@settings(deadline=None)
+def test_loss_and_accuracy_agree_with_plain_python(pair):
+    p, t = pair
+    loss = sum((1 - sigmoid(float(a))) if b else sigmoid(float(a)) for a, b in zip(p.flat, t.flat))/len(p)
+    assert close(mnist_loss(torch.tensor(p), torch.tensor(t)), loss, 1e-5)
+    acc = sum((torch.tensor(a).sigmoid().item() > .5) == (b == 1) for a, b in zip(p.flat, t.flat))/len(p)
+    assert close(batch_accuracy(torch.tensor(p), torch.tensor(t)), acc)
+    assert 0 <= mnist_loss(torch.tensor(p), torch.tensor(t)) <= 1
+
+
+@given(predictions_and_targets(), st.integers(1, 7))
+@settings(deadline=None)
+def test_validation_in_batches_is_validation_in_one_go(pair, bs):
+    p, t = map(torch.tensor, pair)
+    assert close(validate_epoch(lambda xb: xb, list(zip(p.split(bs), t.split(bs)))), batch_accuracy(p, t))
+
+
+pixels = st.floats(0, 1, width=32)
+
+
+@given(arrays(np.float32, st.tuples(st.integers(1, 5), st.just(4), st.just(3)), elements=pixels), arrays(np.float32, (2, 4, 3), elements=pixels), st.sampled_from(['l1', 'l2']))
+@settings(deadline=None)
+def test_distance_and_nearest_mean_agree_with_float64(a, means, norm):
+    d = np.abs(a[:, None].astype(float) - means[None].astype(float)).reshape(len(a), 2, -1)
+    d = d.mean(-1) if norm == 'l1' else np.sqrt((d**2).mean(-1))
+    ours = torch.stack([mnist_distance(torch.tensor(a), torch.tensor(m), norm) for m in means], 1)
+    assert close(ours, d, 1e-6)
+    said, sure = nearest_mean(torch.tensor(a), torch.tensor(means), norm).numpy(), np.abs(d[:, 0] - d[:, 1]) > 1e-5
+    assert (said == d.argmin(1))[sure].all()
+
+
+@given(arrays(np.float32, (5, 6), elements=floats), arrays(np.float32, (6, 1), elements=floats), arrays(np.float32, 1, elements=floats))
+@settings(deadline=None)
+def test_linear_agrees_with_float64(x, w, b):
+    expected = x.astype(float)@w.astype(float) + b
+    assert np.allclose(manual_sgd.linear(*map(torch.tensor, (x, w, b))).numpy(), expected, rtol=1e-5, atol=1e-2)
+
+
+@given(st.binary(max_size=60) | st.builds(lambda kind, shape, rest: bytes([0, 0, kind, len(shape)]) + b''.join(o.to_bytes(4, 'big') for o in shape) + rest,
+                                          st.integers(0, 15), st.lists(st.integers(0, 4), max_size=5), st.binary(max_size=64)))
+@settings(deadline=None, max_examples=500)
+def test_any_bytes_give_an_array_of_the_headers_shape_or_a_value_error(buf):
+    try: x = parse_idx(buf)
+    except ValueError as e: assert 'IDX' in str(e)
+    else: assert x.shape == tuple(int.from_bytes(buf[4 + 4*i:8 + 4*i], 'big') for i in range(buf[3])) and x.tobytes() == buf[4 + 4*buf[3]:]
+
+
+def test_stage_progress_says_when_the_loss_is_no_number():
+    learn = learner(explode, unchecked)
+    with learn.no_bar(), learn.no_logging(), pytest.raises(FloatingPointError, match='learning rate'): learn.fit(30, 1e6, cbs=StageProgress())

@@ -1,0 +1,48 @@
+"What .github/workflows promises agrees with settings.ini"
+import re
+
+import pytest
+import yaml
+from conftest import root
+
+workflow = yaml.safe_load((root/'.github'/'workflows'/'test.yml').read_text(encoding='utf-8'))
+jobs = workflow['jobs']
+pythons = {job: o['strategy']['matrix'].get('python') for job, o in jobs.items() if 'strategy' in o}
+
+
+def commands(job): return [o['run'] for o in jobs[job]['steps'] if 'run' in o]
+def key(version): return tuple(map(int, version.split('.')))
+
+
+def test_settings_declare_pythons_from_the_lowest_up(settings):
+    declared = settings['pythons'].split()
+    assert declared[0] == settings['min_python'] and declared == sorted(declared, key=key)
+    assert "cfg['pythons']" in (root/'setup.py').read_text()
+
+
+def test_everything_runs_with_every_python(settings):
+    assert pythons['everything'] == settings['pythons'].split()
+    assert any('.ci/run' in o for o in commands('everything')) and (root/'.ci'/'run').stat().st_mode & 0o100
+
+
+def test_lowest_and_newest_on_three_systems(settings):
+    declared, matrix = settings['pythons'].split(), jobs['versions']['strategy']['matrix']
+    assert matrix['python'] == [declared[0], declared[-1]] and matrix['dependencies'] == ['lowest', 'newest']
+    assert sorted(o.split('-')[0] for o in matrix['os']) == ['macos', 'ubuntu', 'windows']
+    assert {'python': declared[0], 'dependencies': 'lowest'} not in matrix['exclude']
+    assert any('tests/lowest_versions.py' in o for o in commands('versions'))
+
+
+def test_weekly_and_with_little_power():
+    when = workflow.get('on', workflow.get(True))         # YAML 1.1 takes the word `on` for true
+    [weekly] = when['schedule']
+    assert re.fullmatch(r'\d+ \d+ \* \* \d', weekly['cron'])
+    assert workflow['permissions'] == {'contents': 'read'}
+
+
+def test_wheel_and_sdist_are_built_and_looked_into():
+    assert 'python -m build' in commands('build') and any('test_packaging.py' in o for o in commands('build'))
+
+
+@pytest.mark.parametrize('job', jobs)
+def test_no_job_runs_for_ever(job): assert jobs[job]['timeout-minutes'] <= 60
