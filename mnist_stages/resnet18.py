@@ -164,7 +164,7 @@ class AccuracyProbe(Callback):
         self.accs.append(acc)
         self.progress(self.learn.pct_train*self.n_epoch, self.n_epoch, acc)
 
-# %% ../nbs/04_resnet18.ipynb #6a811aca
+# %% ../nbs/04_resnet18.ipynb #a61094a5
 class DigitReader(nn.Module):
     "A model for ten digits with what belongs before and after it: from pixels, 0 to 1, to probabilities"
     def __init__(self,
@@ -187,8 +187,10 @@ class DigitReader(nn.Module):
     ) -> torch.Tensor: # Probability of each digit, `[n, 10]`, on the CPU
         "Ask the model, 500 images at a time"
         self.eval()
-        def average(x): return sum(self.model(shift_images(x, *torch.tensor(o, device=x.device)[:, None].expand(2, len(x)))).softmax(1) for o in shifts)/len(shifts)
-        return torch.cat([average(x.to(next(self.model.parameters()).device)).cpu() for x in xb.split(500)])
+        device = next(self.model.parameters()).device
+        def shifted(x, down, right): return shift_images(x, torch.full((len(x),), down, device=device), torch.full((len(x),), right, device=device))
+        def average(x): return sum(self.model(shifted(x, *o)).softmax(1) for o in shifts)/len(shifts)
+        return torch.cat([average(x.to(device)).cpu() for x in xb.split(500)])
 
 # %% ../nbs/04_resnet18.ipynb #48148729
 def fit_mnist(
