@@ -205,7 +205,19 @@ def threes_and_sevens() -> tuple: # `train_x` [12396, 784], `train_y` [12396, 1]
     m = load_mnist()
     return *_three_or_seven(m.train_images, m.train_labels), *_three_or_seven(m.valid_images, m.valid_labels)
 
-# %% ../nbs/00_data.ipynb #8fa9a112
+# %% ../nbs/00_data.ipynb #adf26d72
+def mnist_distance(
+    a:torch.Tensor, # Images, float, `[..., 28, 28]`
+    b:torch.Tensor, # Images, float, of a shape that broadcasts with that of `a`
+    norm:str='l1', # 'l1' is the mean absolute difference, 'l2' the root of the mean squared difference
+) -> torch.Tensor: # One distance for each image, `[...]`
+    "Distance between images, over their last two axes, as in fastbook's chapter 4"
+    _check_images(a, b)
+    if norm not in ('l1', 'l2'): raise ValueError(f"norm is 'l1' or 'l2', not {norm!r}")
+    diff = a - b
+    return diff.abs().mean((-1, -2)) if norm == 'l1' else (diff**2).mean((-1, -2)).sqrt()
+
+# %% ../nbs/00_data.ipynb #f05707e2
 def _check_images(*images):
     "Raise `TypeError` or `ValueError`, in words, unless all are float images of one size that can be compared"
     kinds = [str(o.dtype) if isinstance(o, torch.Tensor) else type(o).__name__ for o in images]
@@ -217,16 +229,28 @@ def _check_images(*images):
     if len({o.device for o in images}) > 1: raise ValueError(f'images must be on one device, not on {" and ".join(str(o.device) for o in images)}: move them with .to(device)')
     if any(o.isnan().any() for o in images): raise ValueError('images must be numbers, but one has a pixel that is NaN')
 
-def mnist_distance(
-    a:torch.Tensor, # Images, float, `[..., 28, 28]`
-    b:torch.Tensor, # Images, float, of a shape that broadcasts with that of `a`
-    norm:str='l1', # 'l1' is the mean absolute difference, 'l2' the root of the mean squared difference
-) -> torch.Tensor: # One distance for each image, `[...]`
-    "Distance between images, over their last two axes, as in fastbook's chapter 4"
-    _check_images(a, b)
-    if norm not in ('l1', 'l2'): raise ValueError(f"norm is 'l1' or 'l2', not {norm!r}")
-    diff = a - b
-    return diff.abs().mean((-1, -2)) if norm == 'l1' else (diff**2).mean((-1, -2)).sqrt()
+# %% ../nbs/00_data.ipynb #ef54f0ed
+def _check_predict(images):
+    "Raise `TypeError` or `ValueError`, in words, unless `images` are float `[n, 28, 28]` from 0 to 1"
+    _check_images(images)
+    if images.shape[1:] != (28, 28): raise ValueError(f'images must have shape [n, 28, 28], not {list(images.shape)}: one alone is images[None]')
+    if len(images) and not -.01 <= images.min() <= images.max() <= 1.01: raise ValueError(f'pixels must go from 0 (paper) to 1 (ink), not {images.min():.3g} to {images.max():.3g}')
+
+def _result_list(results):
+    "`results` as a list. Raises `TypeError` unless they are `StageResult`s."
+    found = list(results) if hasattr(results, '__iter__') else [None]
+    if not all(hasattr(o, 'images_seen') for o in found): raise TypeError(f'results must be a list of StageResults, not {textwrap.shorten(repr(results), 80, placeholder=" ...")}: one alone is [result]')
+    return found
+
+def _check_whole(**numbers):
+    "Raise `ValueError` unless each of `numbers` is a whole number from 1 up"
+    for name, o in numbers.items():
+        if not isinstance(o, Integral) or o < 1: raise ValueError(f'{name}={o!r} does not work: it must be a whole number from 1 up')
+
+def _device(device):
+    "`device`, or the CPU if `None`. Raises `ValueError` if this machine does not have it."
+    try: return torch.empty(0, device=device or 'cpu').device
+    except (RuntimeError, AssertionError, TypeError): raise ValueError(f'there is no device {device!r} here: leave it out for the CPU') from None
 
 # %% ../nbs/00_data.ipynb #d053186f
 def class_means(
@@ -251,13 +275,7 @@ def nearest_mean(
     _check_images(images, means[:1])
     return torch.stack([mnist_distance(images, m, norm) for m in means]).argmin(0)
 
-# %% ../nbs/00_data.ipynb #85b4ce25
-def _check_predict(images):
-    "Raise `TypeError` or `ValueError`, in words, unless `images` are float `[n, 28, 28]` from 0 to 1"
-    _check_images(images)
-    if images.shape[1:] != (28, 28): raise ValueError(f'predict needs images [n, 28, 28], not {list(images.shape)}: one alone is images[None]')
-    if len(images) and not -.01 <= images.min() <= images.max() <= 1.01: raise ValueError(f'predict needs pixels from 0 (paper) to 1 (ink), not {images.min():.3g} to {images.max():.3g}')
-
+# %% ../nbs/00_data.ipynb #52aceea3
 @dataclass
 class StageResult:
     "What one stage of the series reached"
@@ -297,12 +315,13 @@ def stage_pixel_similarity(
     told = '0 to 9' if len(classes) == 10 else ' or '.join(map(str, classes.tolist()))
     return StageResult(stage=0, approach='pixel similarity', digits=told, parameters=means.numel(), epochs=0, accuracy=acc, seconds=time.perf_counter() - start, predict=predict)
 
-# %% ../nbs/00_data.ipynb #d23a2cb8
+# %% ../nbs/00_data.ipynb #7b57a06e
 def plot_learning_curves(
-    results, # `StageResult`s
+    results, # A list of `StageResult`s
     ax=None, # Matplotlib axes; new ones if `None`
 ): # The axes
-    "Validation accuracy of each stage against the number of training images seen"
+    "Validation accuracy of each stage against the number of training images seen. Raises `TypeError` unless `results` is a list of `StageResult`s."
+    results = _result_list(results)
     if ax is None: ax = plt.subplots(figsize=(8, 4.5))[1]
     colours = ['#000000', '#E69F00', '#56B4E9', '#009E73', '#D55E00']     # Okabe and Ito's, for colour-blind readers
     for r in results:
@@ -326,17 +345,7 @@ class TensorDataLoader(DataLoader):
     def create_batch(self, idxs): return self.dataset[idxs]
     def retain(self, res, b): return res
 
-# %% ../nbs/00_data.ipynb #80dd969f
-def _check_whole(**numbers):
-    "Raise `ValueError` unless each of `numbers` is a whole number from 1 up"
-    for name, o in numbers.items():
-        if not isinstance(o, Integral) or o < 1: raise ValueError(f'{name}={o!r} does not work: it must be a whole number from 1 up')
-
-def _device(device):
-    "`device`, or the CPU if `None`. Raises `ValueError` if this machine does not have it."
-    try: return torch.empty(0, device=device or 'cpu').device
-    except (RuntimeError, AssertionError, TypeError): raise ValueError(f'there is no device {device!r} here: leave it out for the CPU') from None
-
+# %% ../nbs/00_data.ipynb #3fa422d0
 def get_dls(
     bs:int=256, # Images per batch
     shuffle:bool=True, # Shuffle the training set before each epoch?

@@ -6,10 +6,10 @@
 __all__ = ['init_params', 'linear', 'mnist_loss', 'batch_accuracy', 'calc_grad', 'train_epoch', 'validate_epoch', 'no_progress',
            'three_or_seven_result', 'stage_manual_sgd']
 
-# %% ../nbs/01_manual_sgd.ipynb #9c36c240
+# %% ../nbs/01_manual_sgd.ipynb #f714d0b6
 import math, time
 from functools import partial, wraps
-from numbers import Real
+from numbers import Integral, Real
 
 from .data import StageResult, _check_predict, _check_whole, _device, get_dls
 
@@ -40,7 +40,7 @@ def _check_pair(predictions, targets):
     if not ((targets == 0) | (targets == 1)).all(): raise ValueError(f'targets must be 1 or 0, not {targets.unique().tolist()[:10]}')
     if predictions.isnan().any(): raise FloatingPointError('predictions are NaN, not a number: training has diverged, or the pictures hold NaN. Start again from fresh parameters with a smaller learning rate.')
 
-# %% ../nbs/01_manual_sgd.ipynb #3a758543
+# %% ../nbs/01_manual_sgd.ipynb #718df18e
 def _check_lr(lr):
     if not isinstance(lr, Real): raise TypeError(f'the learning rate must be a number, not {lr!r}')
     if not 0 <= lr < math.inf: raise ValueError(f'the learning rate must be a finite number from 0 up, not {lr}')
@@ -61,9 +61,10 @@ def _check_loss(loss):
 def _check_batches(results):
     if not results: raise ValueError('the data loader has no batches: is its dataset empty, or smaller than a batch with drop_last=True?')
 
-def _check_recipe(epochs, lr):
+def _check_recipe(epochs, lr, seed=0):
     _check_whole(epochs=epochs)
     _check_lr(lr)
+    if not isinstance(seed, Integral) or not 0 <= seed < 2**32: raise ValueError(f'seed={seed!r} does not work: it must be a whole number from 0 to {2**32 - 1}')
 
 # %% ../nbs/01_manual_sgd.ipynb #88ca014f
 @_explain
@@ -176,7 +177,7 @@ def three_or_seven_result(
     return StageResult(stage=stage, approach=approach, digits='3 or 7', parameters=parameters, epochs=len(accs), bs=dls.train.bs, lr=lr, accuracy=accs[-1],
                        seconds=seconds, accuracies=accs, images_seen=[len(x)*o for o in range(1, len(accs) + 1)], predict=predict)
 
-# %% ../nbs/01_manual_sgd.ipynb #6b6beaea
+# %% ../nbs/01_manual_sgd.ipynb #d41034e3
 def stage_manual_sgd(
     seed:int=1, # Random seed, for the first parameters and the order of the batches
     epochs:int=20, # Passes over the training set
@@ -186,8 +187,8 @@ def stage_manual_sgd(
     progress=no_progress, # Called with `(epoch, epochs, accuracy)` after each epoch
 ) -> StageResult: # Stage 1
     "Stage 1: a linear model whose weights, loss and updates are all written by hand"
-    _check_recipe(epochs, lr)
-    set_seed(seed, reproducible=True)
+    _check_recipe(epochs, lr, seed)
+    set_seed(int(seed), reproducible=True)
     dls = get_dls(bs, device=device)
     weights, bias = init_params((28*28, 1), device=device), init_params(1, device=device)
     model, accs = partial(linear, weights=weights, bias=bias), []

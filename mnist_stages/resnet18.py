@@ -5,23 +5,25 @@
 # %% auto #0
 __all__ = ['mnist_mean', 'mnist_std', 'example_strokes', 'normalise', 'get_mnist_dls', 'mnist_resnet18', 'used_rows',
            'crop_kernels', 'shift_images', 'RandomShift', 'bias_groups', 'mnist_learner', 'AccuracyProbe',
-           'DigitReader', 'fit_mnist', 'load_scoreboard', 'ladder_table', 'stage_resnet18', 'run_stage',
-           'results_table', 'scoreboard_table', 'to_grey', 'paper_of', 'find_ink', 'crop_to_ink', 'scale_to_box',
-           'centre_by_mass', 'prepare_digit', 'draw_strokes', 'predict', 'read_digit', 'DigitPad', 'save_model',
-           'load_model', 'check_device', 'check_out', 'TerminalProgress', 'save_figure', 'main', 'nbdev_one_at_a_time']
+           'DigitReader', 'fit_mnist', 'load_scoreboard', 'ladder_table', 'results_table', 'to_grey', 'paper_of',
+           'find_ink', 'crop_to_ink', 'scale_to_box', 'centre_by_mass', 'prepare_digit', 'draw_strokes', 'predict',
+           'read_digit', 'DigitPad', 'scoreboard_table', 'save_model', 'load_model', 'check_device', 'check_out',
+           'TerminalProgress', 'save_figure', 'stage_resnet18', 'run_stage', 'main', 'nbdev_one_at_a_time']
 
-# %% ../nbs/04_resnet18.ipynb #f5afcbb0
+# %% ../nbs/04_resnet18.ipynb #7d971b46
 import argparse, json, os, platform, sys, tempfile, time
+from contextlib import suppress
 from functools import partial
 from importlib.metadata import version
 from importlib.resources import files
 from io import BytesIO
+from numbers import Integral
 from pathlib import Path
 from statistics import mean, median
 
-from .data import DataLoaders, StageResult, TensorDataLoader, TensorDataset, _check_predict, _check_whole, _device, load_mnist, plot_learning_curves, stage_pixel_similarity
+from .data import DataLoaders, StageResult, TensorDataLoader, TensorDataset, _check_images, _check_predict, _check_whole, _device, _result_list, load_mnist, plot_learning_curves, stage_pixel_similarity
 from .linear import stage_linear
-from .manual_sgd import _check_loss, _check_recipe, no_progress, stage_manual_sgd
+from .manual_sgd import _check_batches, _check_loss, _check_recipe, _explain, no_progress, stage_manual_sgd
 from .relu_net import simple_net, stage_relu_net
 
 # %% ../nbs/04_resnet18.ipynb #0da111ef
@@ -40,7 +42,42 @@ from torch import nn
 from torch.nn import functional as F
 from torchvision.models import resnet18
 
-# %% ../nbs/04_resnet18.ipynb #34d7d0f5
+# %% ../nbs/04_resnet18.ipynb #af499ad7
+def _check_batch(xb):
+    "Raise `TypeError` or `ValueError`, in words, unless `xb` is a batch of pictures with one channel"
+    if not isinstance(xb, torch.Tensor) or not xb.is_floating_point(): raise TypeError(f'images must be a tensor of floats, not {xb!r:.80}: get_mnist_dls and normalise make one')
+    if xb.ndim != 4 or xb.shape[1] != 1: raise ValueError(f'images must have shape [n, 1, h, w], not {list(xb.shape)}: get_mnist_dls and normalise make them so')
+
+def _check_from_0(**numbers):
+    for name, o in numbers.items():
+        if not isinstance(o, Integral) or o < 0: raise ValueError(f'{name}={o!r} does not work: it must be a whole number from 0 up')
+
+def _check_shifts(xb, *shifts):
+    for o in shifts:
+        if not isinstance(o, torch.Tensor) or o.is_floating_point() or o.shape != xb.shape[:1]: raise ValueError(f'shifts must be an int64 tensor of shape [{len(xb)}], a whole number for each image, not {o!r}')
+        if o.device != xb.device: raise ValueError(f'shifts must be where the images are, on {xb.device}, not on {o.device}: move them with .to(device)')
+
+def _check_module(model):
+    if not isinstance(model, nn.Module): raise TypeError(f'model must be a PyTorch module, such as mnist_resnet18(), not {model!r}')
+
+def _check_convs(convs):
+    for o in convs:
+        if o.padding_mode != 'zeros' or isinstance(o.padding, str) or o.dilation != (1, 1) or any(len(set(x)) > 1 for x in (o.kernel_size, o.stride, o.padding)):
+            raise ValueError(f'cannot crop {o}: its window, stride and padding must be square, its padding zeros, given as a number, and its dilation 1')
+
+# %% ../nbs/04_resnet18.ipynb #f598c0ea
+def _check_learner(learn):
+    if len(learn.splitter(learn.model)) != 2: raise ValueError('learn must come from mnist_learner: its parameters are not split into two groups')
+    _check_batches(len(learn.dls.train))
+    for x, y in (dl.dataset.tensors for dl in learn.dls):
+        if not ((y >= 0) & (y <= 9)).all(): raise ValueError(f'labels must be whole numbers from 0 to 9, not {y.unique().tolist()[:10]}')
+    with torch.no_grad(): shape = list(learn.model.eval()(x[:1]).shape)
+    if shape != [1, 10]: raise ValueError(f'the model must give ten outputs for each image, shape [1, 10] for one, not {shape}')
+
+def _check_board(board, key):
+    if not isinstance(board, dict) or not board.get(key): raise ValueError(f'board must come from load_scoreboard(): it has no {key!r}')
+
+# %% ../nbs/04_resnet18.ipynb #e7cd3bb2
 #: Mean and standard deviation of the training pixels, scaled to 0…1
 mnist_mean, mnist_std = .13066, .30811
 
@@ -48,6 +85,7 @@ def normalise(
     images:torch.Tensor, # Float images `[n, 28, 28]`, 0 to 1
 ) -> torch.Tensor: # `[n, 1, 28, 28]`, with mean 0 and standard deviation 1 over the training set
     "Centre and scale pixels as the networks of this notebook expect them, and add the axis of the one channel"
+    _check_predict(images)
     return ((images - mnist_mean)/mnist_std).unsqueeze(1)
 
 # %% ../nbs/04_resnet18.ipynb #9bf89611
@@ -71,78 +109,98 @@ def mnist_resnet18() -> nn.Module: # Maps images `[n, 1, 28, 28]` to predictions
     nn.init.kaiming_normal_(model.conv1.weight, mode='fan_out', nonlinearity='relu')     # torchvision begins its own convolutions like this
     return model
 
-# %% ../nbs/04_resnet18.ipynb #211e358e
+# %% ../nbs/04_resnet18.ipynb #93669f04
 def used_rows(
     size:int, # Height of the map that comes in
     kernel:int, # Rows of the window
     stride:int, # How far the window moves
     padding:int, # Rows of zeros above and below the map
 ) -> list: # The rows of the window that ever lie on the map
-    "Which rows of a convolution's window ever meet anything but padding; the same holds for columns"
+    "Which rows of a convolution's window ever meet anything but padding; the same holds for columns. Raises `ValueError` if the window does not fit."
+    _check_whole(size=size, kernel=kernel, stride=stride)
+    _check_from_0(padding=padding)
+    if kernel > size + 2*padding: raise ValueError(f'a window of {kernel} rows does not fit on a map of {size} with a padding of {padding}')
     places = [i*stride - padding for i in range((size + 2*padding - kernel)//stride + 1)]
     return [r for r in range(kernel) if any(0 <= place + r < size for place in places)]
 
-# %% ../nbs/04_resnet18.ipynb #827ee937
+# %% ../nbs/04_resnet18.ipynb #459055a4
+@_explain
 def crop_kernels(
     model:nn.Module, # With square maps and windows, such as a ResNet; changed in place
     size:int=28, # Height and width of the pictures that it will see; others no longer fit
 ) -> nn.Module: # The same model
-    "Cut from each convolution the weights that only ever meet padding. Outputs and training stay the same."
-    def crop(conv, args):
-        padding, rows = conv.padding[0], used_rows(args[0].shape[-1], conv.kernel_size[0], conv.stride[0], conv.padding[0])
+    "Cut from each convolution the weights that only ever meet padding. Outputs and training stay the same. Raises `ValueError` if it cannot, and then leaves the model as it was."
+    _check_module(model); _check_whole(size=size)
+    convs, sizes, training = [o for o in model.modules() if isinstance(o, nn.Conv2d)], {}, model.training
+    _check_convs(convs)
+    if not convs: return model
+    def note(conv, args): sizes.setdefault(conv, set()).add(args[0].shape[-1])
+    hooks = [o.register_forward_pre_hook(note) for o in convs]
+    try:
+        with torch.no_grad(): model.eval()(convs[0].weight.new_zeros(1, convs[0].in_channels, size, size))
+    finally:
+        for o in hooks: o.remove()
+        model.train(training)
+    for conv, seen in sizes.items():
+        rows = sorted({r for o in seen for r in used_rows(o, conv.kernel_size[0], conv.stride[0], conv.padding[0])})
         cut = slice(rows[0], rows[-1] + 1)
         conv.weight = nn.Parameter(conv.weight.data[:, :, cut, cut].clone())
-        conv.kernel_size, conv.padding = (len(rows),)*2, (padding - rows[0],)*2
-    hooks = [o.register_forward_pre_hook(crop) for o in model.modules() if isinstance(o, nn.Conv2d)]
-    with torch.no_grad(): model.eval()(torch.zeros(1, 1, size, size))
-    for o in hooks: o.remove()
-    return model.train()
+        conv.kernel_size, conv.padding = (rows[-1] + 1 - rows[0],)*2, (conv.padding[0] - rows[0],)*2
+    return model
 
-# %% ../nbs/04_resnet18.ipynb #7ac6f47c
+# %% ../nbs/04_resnet18.ipynb #792bf4cc
 def shift_images(
     xb:torch.Tensor, # Images `[n, 1, h, w]`
     down:torch.Tensor, # Pixels to shift each image down by (up if negative), int64 `[n]`
     right:torch.Tensor, # Pixels to shift it to the right, int64 `[n]`
 ) -> torch.Tensor: # Images of the same shape; the border is repeated where a new row or column comes in
     "Shift each image by its own number of whole pixels"
+    _check_batch(xb)
+    _check_shifts(xb, down, right)
     n, _, h, w = xb.shape
     rows = (torch.arange(h, device=xb.device) - down[:, None]).clamp(0, h - 1)
     cols = (torch.arange(w, device=xb.device) - right[:, None]).clamp(0, w - 1)
     return xb[torch.arange(n, device=xb.device)[:, None, None], 0, rows[:, :, None], cols[:, None, :]].unsqueeze(1)
 
-# %% ../nbs/04_resnet18.ipynb #649ad128
+# %% ../nbs/04_resnet18.ipynb #59ba7ffd
 class RandomShift(Callback):
     "Shift each training image by up to `by` pixels"
     def __init__(self,
         by:int=1, # The largest shift, in pixels
-    ): self.by = by
+    ):
+        _check_from_0(by=by)
+        self.by = by
 
     def before_batch(self):
         if not self.training: return
         down, right = torch.randint(-self.by, self.by + 1, (2, len(self.x)), device=self.x.device)
         self.learn.xb = (shift_images(self.x, down, right),)
 
-# %% ../nbs/04_resnet18.ipynb #153b61b5
+# %% ../nbs/04_resnet18.ipynb #79416adc
 def bias_groups(
     model:nn.Module, # Any model
 ) -> tuple: # Two lists of parameters: the biases of batch normalisation, and all others
     "Split the parameters of `model` so that the biases of its batch normalisation can have a learning rate of their own"
+    _check_module(model)
     biases = [o.bias for o in model.modules() if isinstance(o, nn.BatchNorm2d)]
     return biases, [p for p in model.parameters() if not any(p is o for o in biases)]
 
-# %% ../nbs/04_resnet18.ipynb #aa9ef5ba
+# %% ../nbs/04_resnet18.ipynb #99886319
 def mnist_learner(
     dls, # Batches from `get_mnist_dls`
     model=None, # A model for ten classes; `mnist_resnet18()` with cropped kernels if `None`
     shift:int=1, # Shift training images by up to so many pixels
 ) -> Learner: # Ready for `fit_mnist`; its two groups of parameters are those of `bias_groups`
     "A `Learner` for all ten digits: cross entropy, SGD with Nesterov momentum and weight decay, and shifted images"
+    tensors = getattr(getattr(getattr(dls, 'train', None), 'dataset', None), 'tensors', None)
+    if not tensors or tensors[0].ndim != 4: raise ValueError(f'dls must come from get_mnist_dls, with images [n, 1, 28, 28], not {list(tensors[0].shape) if tensors else dls!r}')
     opt_func = partial(OptimWrapper, opt=torch.optim.SGD, nesterov=True, momentum=.9, weight_decay=5e-4, fused=True)
     if model is None: model = crop_kernels(mnist_resnet18())
-    return Learner(dls, model.to(dls.train.dataset.tensors[0].device), loss_func=CrossEntropyLossFlat(), opt_func=opt_func, metrics=accuracy,
+    _check_module(model)
+    return Learner(dls, model.to(tensors[0].device), loss_func=CrossEntropyLossFlat(), opt_func=opt_func, metrics=accuracy,
                    splitter=bias_groups, cbs=RandomShift(shift))
 
-# %% ../nbs/04_resnet18.ipynb #34a3f67d
+# %% ../nbs/04_resnet18.ipynb #e46c2cc7
 class AccuracyProbe(Callback):
     "Measure accuracy on a fixed batch several times an epoch; kept in `seen` (training images so far) and `accs`"
     def __init__(self,
@@ -150,7 +208,10 @@ class AccuracyProbe(Callback):
         labels:torch.Tensor, # Their labels
         n:int=10, # About how often per epoch
         progress=no_progress, # Called with `(epoch, epochs, accuracy)` each time; `epoch` is a fraction
-    ): self.images, self.labels, self.n, self.progress, self.seen, self.accs = images, labels, n, progress, [], []
+    ):
+        _check_whole(n=n)
+        if not len(images) or len(images) != len(labels): raise ValueError(f'there must be one label for each image, and at least one image, not {len(images)} images and {len(labels)} labels')
+        self.images, self.labels, self.n, self.progress, self.seen, self.accs = images, labels, n, progress, [], []
 
     def after_loss(self): _check_loss(self.learn.loss)       # a loss that is no longer a number: say so, and stop
 
@@ -164,20 +225,19 @@ class AccuracyProbe(Callback):
         self.accs.append(acc)
         self.progress(self.learn.pct_train*self.n_epoch, self.n_epoch, acc)
 
-# %% ../nbs/04_resnet18.ipynb #a61094a5
+# %% ../nbs/04_resnet18.ipynb #e08fdcd1
 class DigitReader(nn.Module):
     "A model for ten digits with what belongs before and after it: from pixels, 0 to 1, to probabilities"
     def __init__(self,
         model:nn.Module, # Maps normalised images `[n, 1, 28, 28]` to ten outputs each
     ):
-        super().__init__()
+        super().__init__(); _check_module(model)
         self.model = model
 
     def forward(self,
         images:torch.Tensor, # Float images `[n, 28, 28]`, 0 to 1
     ) -> torch.Tensor: # Probability of each digit, `[n, 10]`, on the CPU
         "Normalise the images and `ask`. Raises `TypeError` or `ValueError` if they are something else."
-        _check_predict(images)
         return self.ask(normalise(images))
 
     @torch.no_grad()
@@ -186,13 +246,14 @@ class DigitReader(nn.Module):
         shifts=((0, 0), (1, 0), (-1, 0), (0, 1), (0, -1)), # Ask about each image shifted so (down, right), and average the answers
     ) -> torch.Tensor: # Probability of each digit, `[n, 10]`, on the CPU
         "Ask the model, 500 images at a time"
-        self.eval()
-        device = next(self.model.parameters()).device
+        _check_images(xb); _check_batch(xb)
+        if not len(shifts): raise ValueError('shifts is empty: ask at least once, with ((0, 0),)')
+        device = next(self.eval().model.parameters()).device
         def shifted(x, down, right): return shift_images(x, torch.full((len(x),), down, device=device), torch.full((len(x),), right, device=device))
         def average(x): return sum(self.model(shifted(x, *o)).softmax(1) for o in shifts)/len(shifts)
         return torch.cat([average(x.to(device)).cpu() for x in xb.split(500)])
 
-# %% ../nbs/04_resnet18.ipynb #48148729
+# %% ../nbs/04_resnet18.ipynb #0e27d6a3
 def fit_mnist(
     learn:Learner, # From `mnist_learner`
     epochs:int=1, # Passes over the training set
@@ -202,6 +263,7 @@ def fit_mnist(
 ) -> StageResult: # Stage 4
     "Train `learn` with the one-cycle policy (L. Smith, 2018), and measure the `DigitReader` of its model on all validation images"
     _check_recipe(epochs, lr)
+    _check_learner(learn)
     train, (x, y) = learn.dls.train, learn.dls.valid.dataset.tensors
     probe = AccuracyProbe(x[:1000], y[:1000], progress=progress)
     reader, start = DigitReader(learn.model), time.perf_counter()
@@ -210,7 +272,7 @@ def fit_mnist(
     return StageResult(stage=4, approach=approach, digits='0 to 9', parameters=sum(p.numel() for p in learn.model.parameters()), epochs=epochs, bs=train.bs, lr=lr,
                        accuracy=acc, seconds=time.perf_counter() - start, accuracies=probe.accs + [acc], images_seen=probe.seen + [epochs*len(train)*train.bs], predict=reader)
 
-# %% ../nbs/04_resnet18.ipynb #67c04ad1
+# %% ../nbs/04_resnet18.ipynb #0be6a146
 def load_scoreboard() -> dict: # 'machine', 'device', 'torch', 'fastai', 'seeds', and a dict for each of 'stages' and for each rung of the 'ladder'
     "What was measured by `tests/scoreboard.py`: every stage from several random starts, and what each change to stage 4 bought"
     return json.loads((files('mnist_stages')/'scoreboard.json').read_text(encoding='utf-8'))
@@ -219,59 +281,19 @@ def ladder_table(
     board:dict, # From `load_scoreboard`
 ) -> pd.DataFrame: # A row for each rung, as text ready to show
     "What each change from the published stage 4 to ours bought, in seconds an epoch and in accuracy"
+    _check_board(board, 'ladder')
     def row(o):
         accs, seconds = [100*a for a in o['accuracy']], median(o['seconds'])
         return o['change'], f'{seconds:.0f}', f"{seconds/median(board['ladder'][0]['seconds']):.2f}", f'{mean(accs):.2f}%', ' '.join(f'{a:.2f}' for a in accs)
     return pd.DataFrame(map(row, board['ladder']), columns=['change', 'seconds', 'of the first', 'accuracy', 'each start'])
 
-# %% ../nbs/04_resnet18.ipynb #7db9e37a
-def stage_resnet18(
-    seed:int=1, # Random seed, for the first parameters and the order of the batches
-    epochs:int=1, # Passes over the training set
-    lr:float=.1, # Largest learning rate of the one-cycle schedule
-    bs:int=128, # Images per batch
-    device=None, # Where to train; the CPU if `None`
-    progress=no_progress, # Called with `(epoch, epochs, accuracy)`; `epoch` is a fraction
-) -> StageResult: # Stage 4
-    "Stage 4: ResNet18 on all ten digits, one cycle"
-    set_seed(seed, reproducible=True)
-    dls = get_mnist_dls(bs, device)
-    return fit_mnist(mnist_learner(dls), epochs, lr, progress=progress)
-
-# %% ../nbs/04_resnet18.ipynb #0e0d8cb1
-def run_stage(
-    stage:int, # 0 to 4
-    seed:int=1, # Random seed; stage 0 needs none
-    device=None, # Where to train; the CPU if `None`
-    progress=no_progress, # Called with `(epoch, epochs, accuracy)` as the stage goes on
-    epochs:int=None, # Passes over the training set; the reference recipe's if `None`
-) -> StageResult: # What it reached
-    "Run one stage of the series with its reference recipe. Raises `ValueError` if there is no such stage."
-    if stage == 0: return stage_pixel_similarity()
-    funcs = {1: stage_manual_sgd, 2: stage_linear, 3: stage_relu_net, 4: stage_resnet18}
-    if stage not in funcs: raise ValueError(f'There is no stage {stage!r}: choose from 0 to 4')
-    return funcs[stage](seed=seed, device=device, progress=progress, **{} if epochs is None else {'epochs': epochs})
-
-# %% ../nbs/04_resnet18.ipynb #07d593d5
+# %% ../nbs/04_resnet18.ipynb #42459552
 def results_table(
     results, # `StageResult`s
 ) -> pd.DataFrame: # A row for each, as text ready to show
     "What the stages reached, as a table"
-    rows = [(r.stage, r.approach, r.digits, f'{r.parameters:,}', r.epochs, f'{r.accuracy:.2%}', f'{r.seconds:.1f}') for r in results]
+    rows = [(r.stage, r.approach, r.digits, f'{r.parameters:,}', r.epochs, f'{r.accuracy:.2%}', f'{r.seconds:.1f}') for r in _result_list(results)]
     return pd.DataFrame(rows, columns='stage approach digits parameters epochs accuracy seconds'.split())
-
-# %% ../nbs/04_resnet18.ipynb #9b5d8265
-def scoreboard_table(
-    board:dict, # From `load_scoreboard`
-) -> pd.DataFrame: # A row for each stage, as text ready to show
-    "The scoreboard as a table: accuracy as mean and range over the seeds, seconds as the median"
-    def row(o):
-        accs = [100*a for a in o['accuracy']]
-        spread = f'{min(accs):.2f} to {max(accs):.2f}' if len(accs) > 1 else 'no seed'
-        return (o['stage'], o['approach'], o['digits'], f"{o['parameters']:,}", o['epochs'], o['bs'] or '', o['lr'] or '',
-                f'{mean(accs):.2f}%', spread, f"{median(o['seconds']):.1f}")
-    names = ['stage', 'approach', 'tells apart', 'parameters', 'epochs', 'batch size', 'learning rate', 'accuracy', 'from – to, %', 'seconds']
-    return pd.DataFrame(map(row, board['stages']), columns=names).set_index('stage')
 
 # %% ../nbs/04_resnet18.ipynb #ea11a7ff
 import base64
@@ -323,13 +345,18 @@ def to_grey(
     try: return _grey_picture(image) if isinstance(image, Image.Image) else _grey_array(image)
     except OSError as e: raise ValueError(f'This picture cannot be read ({e}). {_wanted}.') from None
 
-# %% ../nbs/04_resnet18.ipynb #b13194bb
+# %% ../nbs/04_resnet18.ipynb #fedc8b0a
 def _resize(a, h, w, how): return np.asarray(Image.fromarray(a).resize((w, h), how))
+
+def _check_grey(a):
+    if not isinstance(a, np.ndarray) or a.ndim != 2 or not a.size: raise ValueError(f'give a grey picture, an array [h, w] as to_grey makes it, not {getattr(a, "shape", a)!r} of {type(a).__name__}')
+    if not np.isfinite(a).all(): raise ValueError('a grey picture must be of numbers, but this one has a pixel that is NaN or infinite')
 
 def paper_of(
     grey:np.ndarray, # A picture, float32 `[h, w]`
 ) -> tuple: # The paper, `[h, w]`, and its noise: the standard deviation along the edge
     "The paper behind what is written: a quadratic surface through the edge of the picture, by least squares, leaving out what lies far off it"
+    _check_grey(grey)
     h, w = grey.shape
     y, x = np.mgrid[-1:1:h*1j, -1:1:w*1j]
     terms = np.stack([x**0, x, y, x*y, x*x, y*y], -1)
@@ -342,11 +369,12 @@ def paper_of(
         keep = off <= 3*np.median(off) + 1e-6
     return (terms @ coef).astype('float32'), 1.5*np.median(off)      # the median distance is about two thirds of a standard deviation
 
-# %% ../nbs/04_resnet18.ipynb #c602a580
+# %% ../nbs/04_resnet18.ipynb #36109e4c
 def find_ink(
     grey:np.ndarray, # A picture of one digit on plain paper, float32 `[h, w]`, 0 to 1
 ) -> np.ndarray: # float32, 0 (paper) to 1 (ink), the longer side at most 256
     "Take away the paper and its noise, dark on light or light on dark. Raises `ValueError` if nothing is written on it."
+    _check_grey(grey)
     h, w = grey.shape
     if max(h, w) > 256: grey = _resize(grey, max(1, round(256*h/max(h, w))), max(1, round(256*w/max(h, w))), Image.Resampling.BOX)
     paper, noise = paper_of(grey)
@@ -356,12 +384,14 @@ def find_ink(
     full = np.percentile(ink[ink > ink.max()/2], 90)
     return ((ink - 3*noise)/(full - 3*noise)).clip(0, 1)
 
-# %% ../nbs/04_resnet18.ipynb #f2830d4c
+# %% ../nbs/04_resnet18.ipynb #8dab6294
 def crop_to_ink(
     ink:np.ndarray, # `[h, w]`, 0 (paper) to 1 (ink)
 ) -> np.ndarray: # The smallest rectangle that holds every pixel with more than 0.4
-    "Cut off the paper around a digit"
+    "Cut off the paper around a digit. Raises `ValueError` if there is no ink."
+    _check_grey(ink)
     rows, cols = [np.flatnonzero((ink > .4).any(axis)) for axis in (1, 0)]
+    if not len(rows): raise ValueError('there is nothing written in this picture: no pixel has more than 0.4')
     return ink[rows[0]:rows[-1] + 1, cols[0]:cols[-1] + 1]
 
 def scale_to_box(
@@ -369,15 +399,20 @@ def scale_to_box(
     side:int=20, # Pixels of the longer side
 ) -> np.ndarray: # `[side, w]` or `[h, side]`, 0 to 1
     "Scale so that the longer side has `side` pixels, in proportion, every new pixel an average of old ones"
+    _check_grey(ink)
+    _check_whole(side=side)
     h, w = [max(1, round(side*o/max(ink.shape))) for o in ink.shape]
     return _resize(ink, h, w, Image.Resampling.BICUBIC).clip(0, 1)
 
-# %% ../nbs/04_resnet18.ipynb #d20d1d2e
+# %% ../nbs/04_resnet18.ipynb #63a42b6f
 def centre_by_mass(
     ink:np.ndarray, # `[h, w]`, not larger than `side`
     side:int=28, # Height and width of the result
 ) -> np.ndarray: # float32 `[side, side]`
-    "Put the centre of mass into the middle, as far as the digit stays in the picture"
+    "Put the centre of mass into the middle, as far as the digit stays in the picture. Raises `ValueError` if there is no ink, or too large a picture."
+    _check_grey(ink)
+    if max(ink.shape) > side: raise ValueError(f'a picture of {ink.shape[0]} × {ink.shape[1]} does not fit into {side} × {side}: scale_to_box makes it smaller')
+    if not ink.sum() > 0: raise ValueError('there is no ink in this picture, so it has no centre of mass')
     def start(i):
         middle = (np.indices(ink.shape)[i]*ink).sum()/ink.sum()
         return int(np.clip(np.floor(side/2 - middle + .5), 0, side - ink.shape[i]))
@@ -392,7 +427,7 @@ def prepare_digit(
     "Prepare a picture of one digit on plain paper as MNIST's authors did (Y. LeCun, C. Cortes and C. Burges, 1998). Raises `ValueError` if there is none."
     return torch.from_numpy(centre_by_mass(scale_to_box(crop_to_ink(find_ink(to_grey(image))))))
 
-# %% ../nbs/04_resnet18.ipynb #ca97923e
+# %% ../nbs/04_resnet18.ipynb #5e890756
 #: Strokes of three digits, each a list of points `(x, y)` from 0 to 280, the origin at the top left
 example_strokes = {
     3: [[(88, 82), (102, 62), (121, 51), (143, 48), (163, 55), (178, 77), (179, 97), (159, 114), (137, 126), (138, 132), (162, 137), (186, 150), (195, 169), (191, 194), (179, 212), (158, 225), (136, 227), (115, 222), (96, 210), (82, 192)]],
@@ -404,7 +439,11 @@ def draw_strokes(
     strokes, # Strokes, each a list of points `(x, y)` from 0 to 280
     pen:int=20, # Width of the pen
 ) -> Image.Image: # Black on white, mode 'L', 280 × 280 pixels
-    "Draw with a round pen"
+    "Draw with a round pen. Raises `ValueError` if a point is not a pair of finite numbers."
+    _check_whole(pen=pen)
+    try: wrong = not np.isfinite([(x, y) for stroke in strokes for x, y in stroke]).all()
+    except (TypeError, ValueError): wrong = True
+    if wrong: raise ValueError(f'strokes must be lists of points (x, y), finite numbers from 0 to 280, not {strokes!r:.80}')
     im = Image.new('L', (840, 840), 255)      # three times as large, so that edges come out smooth
     draw = ImageDraw.Draw(im)
     for stroke in strokes:
@@ -413,17 +452,22 @@ def draw_strokes(
         for x, y in stroke: draw.ellipse((x - 1.5*pen, y - 1.5*pen, x + 1.5*pen, y + 1.5*pen), fill=0)
     return im.reduce(3)
 
-# %% ../nbs/04_resnet18.ipynb #bef9d0a3
+# %% ../nbs/04_resnet18.ipynb #b3c18ef3
+def _ask(result, prepared):
+    "What one stage says to one prepared picture: ten probabilities"
+    if not isinstance(result, StageResult): raise TypeError(f'result must be a StageResult, not {result!r:.80}')
+    if result.predict is None: raise ValueError(f'The result of stage {result.stage} has no `predict`: run the stage first.')
+    return result.predict(prepared[None])[0].float()
+
 def predict(
     image, # A PIL image, the path of a picture, or a tensor or array, as for `prepare_digit`
     result:StageResult, # The stage to ask, trained
 ) -> tuple: # The digit, and a probability for each of the ten, float32 [10]
     "Read a picture of one digit. A stage that tells 3 from 7 has nothing else to say. Raises `ValueError` if the picture cannot be read."
-    if result.predict is None: raise ValueError(f'The result of stage {result.stage} has no `predict`: run the stage first.')
-    p = result.predict(prepare_digit(image)[None])[0].float()
+    p = _ask(result, prepare_digit(image))
     return int(p.argmax()), p
 
-# %% ../nbs/04_resnet18.ipynb #5f0913b5
+# %% ../nbs/04_resnet18.ipynb #89bc6c28
 def read_digit(
     image, # A picture of one digit, as for `prepare_digit`
     results, # `StageResult`s of trained stages
@@ -431,10 +475,10 @@ def read_digit(
     "What every stage says to a picture, ready for JSON. Stage 0 has no confidence to give. Raises `ValueError` if the picture cannot be read."
     prepared = prepare_digit(image)
     def answer(r):
-        p = r.predict(prepared[None])[0]
+        p = _ask(r, prepared)
         digit = int(p.argmax())
         return dict(stage=r.stage, approach=r.approach, only='' if r.digits == '0 to 9' else r.digits, digit=digit, confidence=None if r.stage == 0 else float(p[digit]))
-    return dict(prepared=(prepared.flatten()*255).round().int().tolist(), stages=[answer(r) for r in results])
+    return dict(prepared=(prepared.flatten()*255).round().int().tolist(), stages=[answer(r) for r in _result_list(results)])
 
 # %% ../nbs/04_resnet18.ipynb #237b7aa4
 def _can_show_widgets():
@@ -447,7 +491,7 @@ def _from_browser(image):
     if not (isinstance(image, str) and image.startswith('data:')): return image
     return Image.open(BytesIO(base64.b64decode(image.partition(',')[2])))
 
-# %% ../nbs/04_resnet18.ipynb #cb788074
+# %% ../nbs/04_resnet18.ipynb #daed83be
 class DigitPad(anywidget.AnyWidget):
     "A pad to draw a digit on. The answers of all `results` (trained `StageResult`s) appear beside it; `read` gives them without a browser."
     _esm = (files('mnist_stages')/'pad.js').read_text(encoding='utf-8')
@@ -457,7 +501,7 @@ class DigitPad(anywidget.AnyWidget):
     layout = None                                     # its looks are pad.js's business
 
     def __init__(self, results, **kwargs):
-        self.results, self.reads = list(results), 0
+        self.results, self.reads = _result_list(results), 0
         super().__init__(examples=list(example_strokes.values()), **kwargs)
 
     def read(self, image) -> dict:
@@ -476,29 +520,64 @@ class DigitPad(anywidget.AnyWidget):
     def __repr__(self): return f'DigitPad with {len(self.results)} stages. To draw on it, run this notebook in JupyterLab, Notebook or Colab.'
     def _repr_mimebundle_(self, **kwargs): return super()._repr_mimebundle_(**kwargs) if _can_show_widgets() else {'text/plain': repr(self)}
 
-# %% ../nbs/04_resnet18.ipynb #12eb4b80
+# %% ../nbs/04_resnet18.ipynb #6793e014
+def scoreboard_table(
+    board:dict, # From `load_scoreboard`
+) -> pd.DataFrame: # A row for each stage, as text ready to show
+    "The scoreboard as a table: accuracy as mean and range over the seeds, seconds as the median"
+    _check_board(board, 'stages')
+    def row(o):
+        accs = [100*a for a in o['accuracy']]
+        spread = f'{min(accs):.2f} to {max(accs):.2f}' if len(accs) > 1 else 'no seed'
+        return (o['stage'], o['approach'], o['digits'], f"{o['parameters']:,}", o['epochs'], o['bs'] or '', o['lr'] or '',
+                f'{mean(accs):.2f}%', spread, f"{median(o['seconds']):.1f}")
+    names = ['stage', 'approach', 'tells apart', 'parameters', 'epochs', 'batch size', 'learning rate', 'accuracy', 'from – to, %', 'seconds']
+    return pd.DataFrame(map(row, board['stages']), columns=names).set_index('stage')
+
+# %% ../nbs/04_resnet18.ipynb #f977fed9
 def _write_whole(path, content):
     "Write `content` to `path`, whole or not at all"
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f'.{path.name}-', delete=False) as f: f.write(content)
-    os.chmod(f.name, 0o644)
-    os.replace(f.name, path)
+    if path.is_dir(): raise IsADirectoryError(f'{path} is a folder: give the name of a file')
+    if not path.parent.is_dir(): raise FileNotFoundError(f'{path} cannot be written: there is no folder {path.parent}, make it first')
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f'.{path.name}-', delete=False) as f:
+        try:
+            f.write(content); f.close()
+            os.chmod(f.name, 0o644)
+            os.replace(f.name, path)
+        except BaseException:
+            f.close()
+            with suppress(OSError): os.unlink(f.name)
+            raise
 
 def save_model(
     reader:DigitReader, # With a ResNet18 from `mnist_learner`, such as the `predict` of stage 4's result
     path, # File to write; what is there is replaced
 ):
-    "Save the weights of `reader` as safetensors: numbers only, no code"
-    _write_whole(Path(path), safetensors.torch.save({name: o.detach().cpu().contiguous() for name, o in reader.model.state_dict().items()}))
+    "Save the weights of `reader` as safetensors: numbers only, no code. Raises `TypeError` or `ValueError` if `load_model` could not make the model from them."
+    if not isinstance(reader, DigitReader): raise TypeError(f'reader must be a DigitReader, such as run_stage(4).predict, not {reader!r:.80}')
+    weights = {name: o.detach().cpu().contiguous() for name, o in reader.model.state_dict().items()}
+    try: _model_of(weights)
+    except RuntimeError: raise ValueError('only a ResNet18 as mnist_learner makes it can be saved: this model has other weights') from None
+    _write_whole(Path(path), safetensors.torch.save(weights))
+
+# %% ../nbs/04_resnet18.ipynb #6848c936
+def _model_of(weights):
+    "Stage 4's network with these weights. Raises `RuntimeError` if they do not fit, `ValueError` if they are not numbers."
+    model = crop_kernels(mnist_resnet18())
+    model.load_state_dict(weights)
+    if not all(o.isfinite().all() for o in weights.values()): raise ValueError('some weights are NaN or infinite: did its training diverge?')
+    return model
 
 def load_model(
     path, # A file that `save_model` wrote
     device=None, # Where the model shall live; the CPU if `None`
 ) -> DigitReader: # Ready to be asked
-    "Load what `save_model` saved. Raises `ValueError` if `path` holds something else."
-    model = crop_kernels(mnist_resnet18())
-    try: model.load_state_dict(safetensors.torch.load(Path(path).read_bytes()))
-    except (safetensors.SafetensorError, RuntimeError) as e: raise ValueError(f'{path} is not a model that save_model wrote: {str(e).splitlines()[0]}') from None
-    return DigitReader(model.to(device or 'cpu')).eval()
+    "Load what `save_model` saved. Raises `FileNotFoundError` if there is no such file, `ValueError` if it holds something else."
+    path, device = Path(path), _device(device)
+    if not path.is_file(): raise FileNotFoundError(f'There is no file {path}. save_model writes one.')
+    try: model = _model_of(safetensors.torch.load(path.read_bytes()))
+    except (safetensors.SafetensorError, RuntimeError, ValueError) as e: raise ValueError(f'{path} is not a model that save_model wrote: {str(e).splitlines()[0]}') from None
+    return DigitReader(model.to(device)).eval()
 
 # %% ../nbs/04_resnet18.ipynb #7836fa0a
 def check_device(
@@ -579,6 +658,35 @@ def save_figure(
     labels = '; '.join(o.get_label() for o in ax.lines)      # kept in the file, so that what is drawn can be read by a program
     ax.figure.savefig(buf, format=kind, dpi=150, bbox_inches='tight', metadata={'Description': labels} if kind == 'png' else None)
     _write_whole(out, buf.getvalue())
+
+# %% ../nbs/04_resnet18.ipynb #efb997fc
+def stage_resnet18(
+    seed:int=1, # Random seed, for the first parameters and the order of the batches
+    epochs:int=1, # Passes over the training set
+    lr:float=.1, # Largest learning rate of the one-cycle schedule
+    bs:int=128, # Images per batch
+    device=None, # Where to train; the CPU if `None`
+    progress=no_progress, # Called with `(epoch, epochs, accuracy)`; `epoch` is a fraction
+) -> StageResult: # Stage 4
+    "Stage 4: ResNet18 on all ten digits, one cycle"
+    _check_recipe(epochs, lr, seed)
+    set_seed(int(seed), reproducible=True)
+    dls = get_mnist_dls(bs, device)
+    return fit_mnist(mnist_learner(dls), epochs, lr, progress=progress)
+
+# %% ../nbs/04_resnet18.ipynb #cd3fb428
+def run_stage(
+    stage:int, # 0 to 4
+    seed:int=1, # Random seed; stage 0 needs none
+    device=None, # Where to train; the CPU if `None`
+    progress=no_progress, # Called with `(epoch, epochs, accuracy)` as the stage goes on
+    epochs:int=None, # Passes over the training set; the reference recipe's if `None`
+) -> StageResult: # What it reached
+    "Run one stage of the series with its reference recipe. Raises `ValueError` if there is no such stage."
+    if not isinstance(stage, Integral) or stage not in range(5): raise ValueError(f'There is no stage {stage!r}: choose from 0 to 4')
+    if stage == 0: return stage_pixel_similarity()
+    funcs = {1: stage_manual_sgd, 2: stage_linear, 3: stage_relu_net, 4: stage_resnet18}
+    return funcs[stage](seed=seed, device=device, progress=progress, **{} if epochs is None else {'epochs': epochs})
 
 # %% ../nbs/04_resnet18.ipynb #c142dcfe
 def _run(args, device):

@@ -80,7 +80,7 @@ wrong = {
     '3.4': ['def slope_of_w(x, w, b, v): return v*x', 'def slope_of_w(x, w, b, v): return v if w*x + b > 0 else 0.', 'def slope_of_w(x, w, b, v): return w*v if w*x + b > 0 else 0.', 'def slope_of_w(x, w, b, v): return v*max(w*x + b, 0.)'],
     '3.5': ['def xor_parameters(): return torch.ones(2, 2), torch.zeros(2), torch.ones(2, 1), torch.zeros(1)', 'def xor_parameters(): return torch.eye(2), torch.zeros(2), torch.ones(2, 1), torch.zeros(1)',
             'def xor_parameters(): return torch.ones(2, 2), torch.zeros(2), torch.ones(2), torch.zeros(1)', 'def xor_parameters(): return None', 'def xor_parameters(): return 1, 2, 3, 4'],
-    '4.1': ['shape_after_conv1 = [128, 64, 28, 28]', 'shape_after_conv1 = [128, 64, 11, 11]', 'shape_after_conv1 = [64, 14, 14]'],
+    '4.1': ['shape_after_conv1 = [128, 64, 22, 22]', 'shape_after_conv1 = [128, 64, 14, 14]', 'shape_after_conv1 = [64, 14, 14]'],
     '4.2': ['def my_softmax(z): return z.exp()/z.exp().sum()', 'def my_softmax(z): return z.exp()/z.exp().sum(0)', 'def my_softmax(z): return z.sigmoid()', 'def my_softmax(z): return z/z.sum(1, keepdim=True)'],
     '4.3': ['def my_cross_entropy(z, targets): return z.log_softmax(1)[torch.arange(len(z)), targets].mean()', 'def my_cross_entropy(z, targets): return -z.log_softmax(1)[:, targets].mean()',
             'def my_cross_entropy(z, targets): return -z.softmax(1)[torch.arange(len(z)), targets].mean()', 'def my_cross_entropy(z, targets): return -z.log_softmax(1)[torch.arange(len(z)), targets].sum()'],

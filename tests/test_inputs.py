@@ -1,11 +1,13 @@
 "Bad input to every public function: a right result, or one clear error that names the value and what to do"
 import math
+import tempfile
 import warnings
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
+import safetensors.torch
 import torch
 from fastai.learner import Learner
 from fastai.optimizer import SGD
@@ -21,7 +23,9 @@ from mnist_stages.data import (StageResult, TensorDataLoader, TensorDataset, Dat
 from mnist_stages.linear import BasicOptim, StageProgress, fit_stage, stage_linear, train_epoch_opt, train_model
 from mnist_stages.manual_sgd import batch_accuracy, calc_grad, init_params, mnist_loss, stage_manual_sgd, three_or_seven_result, train_epoch, validate_epoch
 from mnist_stages.relu_net import simple_net, stage_relu_net
-from mnist_stages.resnet18 import check_device, check_out, get_mnist_dls, results_table, run_stage
+from mnist_stages.resnet18 import (AccuracyProbe, DigitPad, DigitReader, RandomShift, bias_groups, centre_by_mass, check_device, check_out, crop_kernels, crop_to_ink, draw_strokes, example_strokes, find_ink,
+                                   fit_mnist, get_mnist_dls, ladder_table, load_model, mnist_learner, mnist_resnet18, normalise, paper_of, predict, read_digit, results_table, run_stage, save_figure, save_model,
+                                   scale_to_box, scoreboard_table, shift_images, stage_resnet18, used_rows)
 
 nan, inf = math.nan, math.inf
 images, labels = torch.rand(6, 28, 28), torch.tensor([3, 3, 7, 7, 3, 7])
@@ -38,6 +42,25 @@ def learner(loss_func=mnist_loss, metrics=batch_accuracy, model=None): return Le
 def explode(preds, targets): return (preds**2).mean() + 1
 def unchecked(preds, targets): return preds.mean()
 def opt(model, lr=1.): return BasicOptim(model.parameters(), lr)
+
+
+xb4, zeros = images[:, None], torch.zeros(6, dtype=torch.int64)      # for notebook 04
+seven = draw_strokes(example_strokes[7])
+untrained = StageResult(stage=4, approach='', digits='', parameters=0, epochs=0, accuracy=0, seconds=0)
+def conv(*args, **kwargs): return nn.Sequential(nn.Conv2d(*args, **kwargs))
+def small(n_out=10): return nn.Sequential(nn.Conv2d(1, 4, 3, 2, 1), nn.BatchNorm2d(4), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, n_out))
+def ten_dls(x=xb4, y=torch.arange(6), bs=2): return DataLoaders(*[TensorDataLoader(TensorDataset(x, y), bs=bs, drop_last=True) for _ in range(2)])
+def fit_small(n_out=10, lr=.1, **kwargs): return fit_mnist(mnist_learner(ten_dls(**kwargs), small(n_out)), 3, lr)
+
+
+def load(content):
+    "`load_model` of a file that holds `content`"
+    with tempfile.TemporaryDirectory() as tmp:
+        (Path(tmp)/'model').write_bytes(content)
+        return load_model(Path(tmp)/'model')
+
+
+def state(f=lambda o: o): return safetensors.torch.save({k: f(v).contiguous() for k, v in crop_kernels(mnist_resnet18()).state_dict().items()})
 
 
 def two_models_of_which_one_is_used():
@@ -159,6 +182,78 @@ bad = {
     **{f'get_mnist_dls: bs {bs!r}': (lambda bs=bs: get_mnist_dls(bs), ValueError, repr(bs)) for bs in (0, -1, 2.5)},
     'get_mnist_dls: fewer pictures than a batch': (lambda: get_mnist_dls(70_000), ValueError, '70000'),
     'get_mnist_dls: no such device': (lambda: get_mnist_dls(device='abacus'), ValueError, 'abacus'),
+    # resnet18
+    'normalise: bytes': (lambda: normalise((images*255).byte()), TypeError, 'uint8'),
+    'normalise: 0 to 255': (lambda: normalise(images*255), ValueError, '255'),
+    'normalise: rows of pixels': (lambda: normalise(x), ValueError, '[6, 784]'),
+    'normalise: None': (lambda: normalise(None), TypeError, 'NoneType'),
+    'used_rows: too large a window': (lambda: used_rows(1, 7, 2, 0), ValueError, '7 rows'),
+    **{f'used_rows: {o}': (lambda o=o: used_rows(*o), ValueError, said) for o, said in {(28, 7, 0, 3): 'stride=0', (-1, 7, 2, 3): 'size=-1', (28., 7, 2, 3): '28.0', (28, 7, 2, -1): 'padding=-1'}.items()},
+    'crop_kernels: None': (lambda: crop_kernels(None), TypeError, 'None'),
+    **{f'crop_kernels: size {o}': (lambda o=o: crop_kernels(mnist_resnet18(), o), ValueError, f'size={o}') for o in (0, -1, 2.5)},
+    'crop_kernels: a window that is not square': (lambda: crop_kernels(conv(1, 4, (3, 5))), ValueError, 'square'),
+    "crop_kernels: padding 'same'": (lambda: crop_kernels(conv(1, 4, 3, padding='same')), ValueError, 'same'),
+    'crop_kernels: dilation': (lambda: crop_kernels(conv(1, 4, 3, dilation=2)), ValueError, 'dilation'),
+    'crop_kernels: another padding': (lambda: crop_kernels(conv(1, 4, 3, padding=1, padding_mode='reflect')), ValueError, 'reflect'),
+    'crop_kernels: pictures smaller than a window': (lambda: crop_kernels(conv(1, 4, 7), 5), ValueError, 'crop_kernels(Sequential, 5)'),
+    'shift_images: no channel': (lambda: shift_images(images, zeros, zeros), ValueError, '[6, 28, 28]'),
+    'shift_images: three channels': (lambda: shift_images(torch.rand(6, 3, 28, 28), zeros, zeros), ValueError, '[6, 3, 28, 28]'),
+    'shift_images: bytes': (lambda: shift_images(xb4.byte(), zeros, zeros), TypeError, 'floats'),
+    **{f'shift_images: {name}': (lambda o=o: shift_images(xb4, o, zeros), ValueError, '[6]') for name, o in {'too few': zeros[:2], 'floats': zeros.float(), 'a number': 1}.items()},
+    'shift_images: another device': (lambda: shift_images(xb4, zeros.to('meta'), zeros), ValueError, '.to(device)'),
+    **{f'RandomShift: {o}': (lambda o=o: RandomShift(o), ValueError, f'by={o}') for o in (-1, 1.5, None)},
+    'bias_groups: None': (lambda: bias_groups(None), TypeError, 'None'),
+    'mnist_learner: None': (lambda: mnist_learner(None), ValueError, 'get_mnist_dls'),
+    'mnist_learner: threes and sevens': (lambda: mnist_learner(tiny_dls()), ValueError, '[6, 784]'),
+    'mnist_learner: a name': (lambda: mnist_learner(ten_dls(), 'resnet18'), TypeError, "'resnet18'"),
+    'mnist_learner: a negative shift': (lambda: mnist_learner(ten_dls(), small(), -1), ValueError, 'by=-1'),
+    'AccuracyProbe: n 0': (lambda: AccuracyProbe(xb4, zeros, 0), ValueError, 'n=0'),
+    'AccuracyProbe: too few labels': (lambda: AccuracyProbe(xb4, zeros[:5]), ValueError, '5 labels'),
+    'AccuracyProbe: no images': (lambda: AccuracyProbe(xb4[:0], zeros[:0]), ValueError, '0 images'),
+    'DigitReader: None': (lambda: DigitReader(None), TypeError, 'None'),
+    'DigitReader: 0 to 255': (lambda: DigitReader(small())(images*255), ValueError, '255'),
+    'DigitReader: NaN': (lambda: DigitReader(small())(images*nan), ValueError, 'NaN'),
+    'DigitReader.ask: no channel': (lambda: DigitReader(small()).ask(images), ValueError, '[6, 28, 28]'),
+    'DigitReader.ask: no shifts': (lambda: DigitReader(small()).ask(xb4, ()), ValueError, 'shifts is empty'),
+    'fit_mnist: fewer pictures than a batch': (lambda: fit_small(bs=128), ValueError, 'no batches'),
+    'fit_mnist: divergence': (lambda: fit_small(lr=1e30), FloatingPointError, 'smaller learning rate'),
+    'fit_mnist: NaN pictures': (lambda: fit_small(x=xb4*nan), FloatingPointError, 'learning rate'),
+    'fit_mnist: another Learner': (lambda: fit_mnist(Learner(ten_dls(), small(), loss_func=F.cross_entropy)), ValueError, 'mnist_learner'),
+    **{f'fit_mnist: labels {o.tolist()} for {n} outputs': (lambda o=o, n=n: fit_small(n, y=o), ValueError, said) for o, n, said in ((torch.arange(6) + 8, 10, '13'), (torch.arange(6) - 1, 10, '-1'), (torch.arange(6), 2, '[1, 2]'))},
+    **{f'stage_resnet18: {k} {v!r}': (partial(stage_resnet18, **{k: v}), ValueError, repr(v)) for k, v in dict(epochs=0, bs=0, lr=nan, device='abacus').items()},
+    **{f'stage {i}: seed {o!r}': (partial(f, seed=o), ValueError, repr(o)) for i, f in ((1, stage_manual_sgd), (2, stage_linear), (3, stage_relu_net), (4, stage_resnet18)) for o in (-1, 2**32, 1.5, 'x')},
+    'run_stage: a list': (lambda: run_stage([1]), ValueError, '[1]'),
+    'ladder_table: something else': (lambda: ladder_table({}), ValueError, 'load_scoreboard'),
+    'scoreboard_table: something else': (lambda: scoreboard_table([]), ValueError, 'load_scoreboard'),
+    'results_table: a single result': (lambda: results_table(untrained), TypeError, 'list of StageResults'),
+    'results_table: something else': (lambda: results_table([{}]), TypeError, 'list of StageResults'),
+    'plot_learning_curves: a single result': (lambda: plot_learning_curves(untrained), TypeError, 'list of StageResults'),
+    **{f'{f.__name__}: {name}': (partial(f, a), ValueError, said) for f in (paper_of, find_ink, crop_to_ink, scale_to_box, centre_by_mass) for name, a, said in (
+        ('a row', np.ones(5, 'float32'), '(5,)'), ('empty', np.ones((0, 5), 'float32'), '(0, 5)'), ('NaN', np.full((20, 20), nan, 'float32'), 'NaN'), ('a tensor', images[0], 'Tensor'), ('None', None, 'None'))},
+    'crop_to_ink: nothing written': (lambda: crop_to_ink(np.zeros((5, 5))), ValueError, 'nothing written'),
+    'scale_to_box: side 0': (lambda: scale_to_box(np.ones((5, 5), 'float32'), 0), ValueError, 'side=0'),
+    'centre_by_mass: no ink': (lambda: centre_by_mass(np.zeros((5, 5), 'float32')), ValueError, 'no ink'),
+    'centre_by_mass: too large': (lambda: centre_by_mass(np.ones((50, 5), 'float32')), ValueError, '50 × 5'),
+    **{f'draw_strokes: {o}': (lambda o=o: draw_strokes(o), ValueError, 'points (x, y)') for o in ([(5, 5)], [[(nan, 5)]], [[(1, 2, 3)]], 5, 'x', [[('a', 'b')]])},
+    'draw_strokes: pen 0': (lambda: draw_strokes([[(5, 5)]], 0), ValueError, 'pen=0'),
+    'predict: not yet run': (lambda: predict(seven, untrained), ValueError, 'run the stage first'),
+    'predict: no result': (lambda: predict(seven, None), TypeError, 'StageResult'),
+    'read_digit: not yet run': (lambda: read_digit(seven, [untrained]), ValueError, 'run the stage first'),
+    'read_digit: a single result': (lambda: read_digit(seven, untrained), TypeError, 'list of StageResults'),
+    'DigitPad: a single result': (lambda: DigitPad(untrained), TypeError, 'list of StageResults'),
+    'save_model: a result': (lambda: save_model(untrained, 'x'), TypeError, 'DigitReader'),
+    'save_model: another network': (lambda: save_model(DigitReader(small()), 'x'), ValueError, 'ResNet18'),
+    'save_model: uncropped': (lambda: save_model(DigitReader(mnist_resnet18()), 'x'), ValueError, 'ResNet18'),
+    'save_model: no such folder': (lambda: save_model(DigitReader(crop_kernels(mnist_resnet18())), 'no/such/x'), FileNotFoundError, 'no folder'),
+    'load_model: no such file': (lambda: load_model('no/such/x'), FileNotFoundError, 'There is no file'),
+    'load_model: a folder': (lambda: load_model('.'), FileNotFoundError, 'There is no file'),
+    'load_model: HTML': (lambda: load(b'<html>'), ValueError, 'save_model'),
+    'load_model: half of a file': (lambda: load(state()[:9999]), ValueError, 'save_model'),
+    'load_model: other weights': (lambda: load(safetensors.torch.save({'a': z})), ValueError, 'save_model'),
+    'load_model: NaN': (lambda: load(state(lambda o: o*nan if o.is_floating_point() else o)), ValueError, 'NaN'),
+    'load_model: no such device': (lambda: load_model('x', 'abacus'), ValueError, 'abacus'),
+    'save_figure: no such folder': (lambda: save_figure(plot_learning_curves([]), Path('no/such/x.png')), FileNotFoundError, 'no folder'),
+    'save_figure: another kind of file': (lambda: save_figure(plot_learning_curves([]), Path('x.doc')), ValueError, 'doc'),
 }
 
 
@@ -205,6 +300,21 @@ def fewer_than_a_batch():
     return [len(o) for o in dls] == [1, 1] and dls.one_batch()[0].shape == (12396, 784)
 
 
+def a_model_stays_as_it_was():
+    model = nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.Conv2d(4, 4, 3, padding=1), nn.Linear(3, 3))      # the last does not fit
+    before = {k: v.clone() for k, v in model.state_dict().items()}
+    with pytest.raises(ValueError): crop_kernels(model, 1)
+    return all(torch.equal(before[k], v) for k, v in model.state_dict().items()) and not any(o._forward_pre_hooks for o in model) and model.training
+
+
+def nothing_left_behind():
+    with tempfile.TemporaryDirectory() as tmp:
+        (Path(tmp)/'x').mkdir()
+        with pytest.raises(IsADirectoryError, match='give the name of a file'): save_model(DigitReader(crop_kernels(mnist_resnet18())), Path(tmp)/'x')
+        with pytest.raises(TypeError): resnet18._write_whole(Path(tmp)/'y', 'text for bytes')
+        return [o.name for o in Path(tmp).iterdir()] == ['x']
+
+
 good = {
     'parse_idx: bytearray and memoryview': lambda: all(parse_idx(f(b'\0\0\x08\x01\0\0\0\x02\x01\x02')).tolist() == [1, 2] for f in (bytes, bytearray, memoryview)),
     'parse_idx: an array with no elements': lambda: parse_idx(b'\0\0\x08\x02\0\0\0\x00\0\0\0\x05').shape == (0, 5),
@@ -226,6 +336,14 @@ good = {
     'results_table: nothing': lambda: results_table([]).shape[0] == 0,
     'plot_learning_curves: nothing': lambda: len(plot_learning_curves([]).lines) == 0,
     'check_device: the CPU, and the best': lambda: check_device('cpu') == 'cpu' and check_device() is not None,
+    'crop_kernels: no convolution, and three channels': lambda: len(crop_kernels(nn.Sequential(nn.Flatten()))) == 1 and crop_kernels(conv(3, 4, 3, padding=1), 1)[0].weight.shape == (4, 3, 1, 1),
+    'crop_kernels: what cannot be cropped stays as it was': a_model_stays_as_it_was,
+    'crop_kernels: a model that measures goes on measuring': lambda: not crop_kernels(mnist_resnet18().eval()).training and crop_kernels(mnist_resnet18()).training,
+    'shift_images: no images': lambda: shift_images(xb4[:0], zeros[:0], zeros[:0]).shape == (0, 1, 28, 28),
+    'DigitReader: no images': lambda: DigitReader(small())(images[:0]).shape == (0, 10),
+    'RandomShift: by 0': lambda: fit_mnist(mnist_learner(ten_dls(), small(), shift=0)).stage == 4,
+    'draw_strokes: nothing, and a dot': lambda: draw_strokes([]).getextrema() == (255, 255) and draw_strokes([[(140, 140)]]).getextrema()[0] == 0,
+    'save_model: a failure leaves nothing behind': nothing_left_behind,
     'check_versions: nothing needed, and not installed': lambda: check_versions([]) is None and check_versions(['no-such-package>=1']) is None,
 }
 
@@ -246,10 +364,11 @@ def test_checking_an_answer_raises_nothing(answer, capsys):
 
 def test_every_public_function_is_here():
     text = ' '.join([*bad, *good]) + Path(__file__).read_text(encoding='utf-8')
-    elsewhere = {'no_progress', 'MNIST', 'StageResult', 'load_mnist', 'threes_and_sevens'}        # take nothing, or only store it
-    for module in (data, manual_sgd, linear, relu_net):
+    elsewhere = {'no_progress', 'MNIST', 'StageResult', 'load_mnist', 'threes_and_sevens', 'load_scoreboard'}        # take nothing, or only store it
+    elsewhere |= {'main', 'TerminalProgress', 'to_grey', 'prepare_digit', 'nbdev_one_at_a_time'}                  # test_cli.py, test_handwriting.py, conftest.py
+    for module in (data, manual_sgd, linear, relu_net, resnet18):
         for name in module.__all__:
-            if callable(getattr(module, name)) and name not in elsewhere | {'prepare_digit'}: assert f'{name}(' in text or f'{name}:' in text, name
+            if callable(getattr(module, name)) and name not in elsewhere: assert f'{name}(' in text or f'{name}:' in text, name
 
 
 # Properties
