@@ -6,6 +6,7 @@ const css = `
   display: flex; flex-wrap: wrap; gap: 1.5em; align-items: flex-start; padding: .5em 2px; color: var(--ink);
   font: var(--jp-ui-font-size1, 13px)/1.5 var(--jp-ui-font-family, system-ui, sans-serif); }
 .mnist-pad canvas { display: block; border: 1px solid var(--line); background: #fff; }
+.mnist-pad [hidden] { display: none; }
 .mnist-pad .paper { width: 280px; height: 280px; cursor: crosshair; touch-action: none; user-select: none; }
 .mnist-pad .prepared { width: 112px; height: 112px; image-rendering: pixelated; }
 .mnist-pad p { margin: 0 0 .4em; }

@@ -19,6 +19,7 @@ from pathlib import Path
 from urllib.request import urlopen
 
 from conftest import need, notebook_names, root
+from selenium.common.exceptions import TimeoutException
 from selenium.webdriver import Chrome, ChromeOptions
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
@@ -92,9 +93,13 @@ def run_all(driver, url, seconds):
     "Open a notebook, Restart Kernel and Run All Cells, wait for the end. Gives its code cells: 'source', 'state', 'outputs'"
     driver.get(url)
     wait(driver, lambda d: d.execute_script("return window.jupyterapp?.shell.currentWidget?.context?.sessionContext?.session?.kernel?.status === 'idle' && window.jupyterapp.shell.currentWidget.content.widgets.length"), 90, f'{url} did not open')
-    driver.execute_script("window.jupyterapp.commands.execute('notebook:restart-run-all')")
-    wait(driver, lambda d: d.find_element(By.CSS_SELECTOR, '.jp-Dialog button.jp-mod-accept'), 20, 'no question whether to restart').click()
-    wait(driver, lambda d: any('*' in o['state'] for o in d.execute_script(cells_js)[1]), 60, 'nothing began to run')
+    for i in range(3):        # JupyterLab now and then restarts and then runs nothing
+        driver.execute_script("window.jupyterapp.commands.execute('notebook:restart-run-all')")
+        wait(driver, lambda d: d.find_element(By.CSS_SELECTOR, '.jp-Dialog button.jp-mod-accept'), 20, 'no question whether to restart').click()
+        try: wait(driver, lambda d: any('*' in o['state'] for o in d.execute_script(cells_js)[1]), 30, f'{url}: nothing began to run')
+        except TimeoutException:
+            if i == 2: raise
+        else: break
 
     def ended(d):
         busy, cells = d.execute_script(cells_js)

@@ -75,6 +75,7 @@ def ink(driver): return driver.execute_script("const o = document.querySelector(
 def clear(driver):
     button(driver, 'Clear').click()
     wait(driver, lambda d: not answers(d) and ink(d) == 0, 10, 'not cleared')
+    assert not driver.find_element(By.CSS_SELECTOR, '.mnist-pad .prepared').is_displayed()
 
 
 def draw(driver, points, steps=8):
@@ -114,6 +115,7 @@ def test_a_drawn_seven_is_read(page):
     assert 'no confidence' in rows['0'] and '%' not in rows['0']
     for stage in '123': assert '3 or 7 only' in rows[stage] and '%' in rows[stage]
     assert '%' in rows['4'] and 'only' not in rows['4']
+    assert page.find_element(By.CSS_SELECTOR, '.mnist-pad .prepared').is_displayed()
     prepared = page.execute_script("const o = document.querySelector('.mnist-pad .prepared'); return [...o.getContext('2d').getImageData(0, 0, 28, 28).data]")
     dark = [i for i in range(784) if prepared[4*i] < 128]
     assert max(i//28 for i in dark) - min(i//28 for i in dark) in (18, 19)
