@@ -28,7 +28,7 @@ def lowest():
 
 def run(*command, **kwargs):
     print('+', *command, flush=True)
-    return subprocess.run([shutil.which(command[0], path=kwargs.get('env', os.environ)['PATH']) or command[0], *command[1:]], check=True, **kwargs)
+    return subprocess.run(command, check=True, **kwargs)
 
 
 def main():
@@ -53,7 +53,7 @@ def main():
         have = run(python, '-m', 'pip', 'list', '--format=freeze', '--disable-pip-version-check', capture_output=True, text=True).stdout
         print(*re.findall(rf'^(?:{names}|fastcore|ipywidgets)==.+$', have, flags=re.M | re.I), flush=True)
         env = {**os.environ, 'FASTAI_HOME': str(Path(tmp)/'fastai'), 'MPLBACKEND': 'agg', 'PATH': f'{python.parent}{os.pathsep}{os.environ["PATH"]}', 'PYTHONNOUSERSITE': '1'}
-        for o in args.notebooks: run('nbdev-test', '--path', f'nbs/{o}.ipynb', cwd=src, env=env)
+        for o in args.notebooks: run(python, '-c', f'from nbdev.test import nbdev_test; nbdev_test(path="nbs/{o}.ipynb")', cwd=src, env=env)      # the command's options differ from version to version
         if args.tests: run(python, '-m', 'pytest', '-q', *[f'tests/{o}' for o in args.tests], cwd=src, env=env)
         version = run(python, '--version', capture_output=True, text=True).stdout.strip()
         print(f'{"newest" if args.newest else "lowest"} versions with {version}: notebooks {args.notebooks} and tests {args.tests} pass')

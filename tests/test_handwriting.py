@@ -160,6 +160,7 @@ def test_bad_files(tmp_path):
     (tmp_path/'text.png').write_text('a seven')
     Image.fromarray(seven).save(tmp_path/'whole.png')
     (tmp_path/'half.png').write_bytes((tmp_path/'whole.png').read_bytes()[:400])
+    with Image.open(tmp_path/'half.png') as im, pytest.raises(ValueError, match='This picture cannot be read'): prepare_digit(im)
     for o in ('text.png', 'half.png', '.'):
         with pytest.raises(ValueError, match='cannot be read as a picture'): prepare_digit(tmp_path/o)
 
