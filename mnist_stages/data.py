@@ -28,7 +28,7 @@ def check_versions(
 
 check_versions()
 
-# %% ../nbs/00_data.ipynb #166081fc
+# %% ../nbs/00_data.ipynb #e0b69beb
 import gzip, hashlib, os, shutil, struct, tarfile, tempfile, textwrap, time, warnings, zlib
 from collections import namedtuple
 from copy import deepcopy
@@ -50,7 +50,7 @@ from PIL import Image
 from torch.utils.data import TensorDataset
 
 # fastai still calls torch.jit.script, which torch now deprecates: nothing that a reader could act on.
-warnings.filterwarnings('ignore', message='`torch.jit.script` is deprecated', category=FutureWarning)
+warnings.filterwarnings('ignore', message='`torch.jit.script` is', category=FutureWarning)
 from fastai.data.core import DataLoaders
 from fastai.data.external import URLs, fastai_path
 from fastai.data.load import DataLoader
