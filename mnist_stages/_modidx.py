@@ -140,7 +140,6 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                        'mnist_stages.resnet18._check_batch': ('resnet18.html#_check_batch', 'mnist_stages/resnet18.py'),
                                        'mnist_stages.resnet18._check_board': ('resnet18.html#_check_board', 'mnist_stages/resnet18.py'),
                                        'mnist_stages.resnet18._check_convs': ('resnet18.html#_check_convs', 'mnist_stages/resnet18.py'),
-                                       'mnist_stages.resnet18._check_from_0': ('resnet18.html#_check_from_0', 'mnist_stages/resnet18.py'),
                                        'mnist_stages.resnet18._check_grey': ('resnet18.html#_check_grey', 'mnist_stages/resnet18.py'),
                                        'mnist_stages.resnet18._check_learner': ('resnet18.html#_check_learner', 'mnist_stages/resnet18.py'),
                                        'mnist_stages.resnet18._check_module': ('resnet18.html#_check_module', 'mnist_stages/resnet18.py'),

@@ -229,7 +229,7 @@ def _check_images(*images):
     if len({o.device for o in images}) > 1: raise ValueError(f'images must be on one device, not on {" and ".join(str(o.device) for o in images)}: move them with .to(device)')
     if any(o.isnan().any() for o in images): raise ValueError('images must be numbers, but one has a pixel that is NaN')
 
-# %% ../nbs/00_data.ipynb #ef54f0ed
+# %% ../nbs/00_data.ipynb #948dce6f
 def _check_predict(images):
     "Raise `TypeError` or `ValueError`, in words, unless `images` are float `[n, 28, 28]` from 0 to 1"
     _check_images(images)
@@ -242,17 +242,17 @@ def _result_list(results):
     if not all(hasattr(o, 'images_seen') for o in found): raise TypeError(f'results must be a list of StageResults, not {textwrap.shorten(repr(results), 80, placeholder=" ...")}: one alone is [result]')
     return found
 
-def _check_whole(**numbers):
-    "Raise `ValueError` unless each of `numbers` is a whole number from 1 up"
+def _check_whole(least=1, /, **numbers):
+    "Raise `ValueError` unless each of `numbers` is a whole number from `least` up"
     for name, o in numbers.items():
-        if not isinstance(o, Integral) or o < 1: raise ValueError(f'{name}={o!r} does not work: it must be a whole number from 1 up')
+        if not isinstance(o, Integral) or o < least: raise ValueError(f'{name}={o!r} does not work: it must be a whole number from {least} up')
 
 def _device(device):
     "`device`, or the CPU if `None`. Raises `ValueError` if this machine does not have it."
     try: return torch.empty(0, device=device or 'cpu').device
     except (RuntimeError, AssertionError, TypeError): raise ValueError(f'there is no device {device!r} here: leave it out for the CPU') from None
 
-# %% ../nbs/00_data.ipynb #d053186f
+# %% ../nbs/00_data.ipynb #44324297
 def class_means(
     images:torch.Tensor, # Float images `[n, 28, 28]`
     labels:torch.Tensor, # int64 labels `[n]`
@@ -272,7 +272,6 @@ def nearest_mean(
 ) -> torch.Tensor: # For each image the index of its nearest mean, int64 `[n]`
     "Classify each image as the class whose mean is nearest"
     if means.dim() != 3 or not len(means): raise ValueError(f'means must have shape [classes, 28, 28], not {list(means.shape)}')
-    _check_images(images, means[:1])
     return torch.stack([mnist_distance(images, m, norm) for m in means]).argmin(0)
 
 # %% ../nbs/00_data.ipynb #52aceea3

@@ -42,15 +42,11 @@ from torch import nn
 from torch.nn import functional as F
 from torchvision.models import resnet18
 
-# %% ../nbs/04_resnet18.ipynb #af499ad7
+# %% ../nbs/04_resnet18.ipynb #5b380e9d
 def _check_batch(xb):
     "Raise `TypeError` or `ValueError`, in words, unless `xb` is a batch of pictures with one channel"
     if not isinstance(xb, torch.Tensor) or not xb.is_floating_point(): raise TypeError(f'images must be a tensor of floats, not {xb!r:.80}: get_mnist_dls and normalise make one')
     if xb.ndim != 4 or xb.shape[1] != 1: raise ValueError(f'images must have shape [n, 1, h, w], not {list(xb.shape)}: get_mnist_dls and normalise make them so')
-
-def _check_from_0(**numbers):
-    for name, o in numbers.items():
-        if not isinstance(o, Integral) or o < 0: raise ValueError(f'{name}={o!r} does not work: it must be a whole number from 0 up')
 
 def _check_shifts(xb, *shifts):
     for o in shifts:
@@ -109,7 +105,7 @@ def mnist_resnet18() -> nn.Module: # Maps images `[n, 1, 28, 28]` to predictions
     nn.init.kaiming_normal_(model.conv1.weight, mode='fan_out', nonlinearity='relu')     # torchvision begins its own convolutions like this
     return model
 
-# %% ../nbs/04_resnet18.ipynb #93669f04
+# %% ../nbs/04_resnet18.ipynb #caffaa8a
 def used_rows(
     size:int, # Height of the map that comes in
     kernel:int, # Rows of the window
@@ -118,7 +114,7 @@ def used_rows(
 ) -> list: # The rows of the window that ever lie on the map
     "Which rows of a convolution's window ever meet anything but padding; the same holds for columns. Raises `ValueError` if the window does not fit."
     _check_whole(size=size, kernel=kernel, stride=stride)
-    _check_from_0(padding=padding)
+    _check_whole(0, padding=padding)
     if kernel > size + 2*padding: raise ValueError(f'a window of {kernel} rows does not fit on a map of {size} with a padding of {padding}')
     places = [i*stride - padding for i in range((size + 2*padding - kernel)//stride + 1)]
     return [r for r in range(kernel) if any(0 <= place + r < size for place in places)]
@@ -162,13 +158,13 @@ def shift_images(
     cols = (torch.arange(w, device=xb.device) - right[:, None]).clamp(0, w - 1)
     return xb[torch.arange(n, device=xb.device)[:, None, None], 0, rows[:, :, None], cols[:, None, :]].unsqueeze(1)
 
-# %% ../nbs/04_resnet18.ipynb #59ba7ffd
+# %% ../nbs/04_resnet18.ipynb #6d92ef39
 class RandomShift(Callback):
     "Shift each training image by up to `by` pixels"
     def __init__(self,
         by:int=1, # The largest shift, in pixels
     ):
-        _check_from_0(by=by)
+        _check_whole(0, by=by)
         self.by = by
 
     def before_batch(self):
@@ -295,14 +291,14 @@ def results_table(
     rows = [(r.stage, r.approach, r.digits, f'{r.parameters:,}', r.epochs, f'{r.accuracy:.2%}', f'{r.seconds:.1f}') for r in _result_list(results)]
     return pd.DataFrame(rows, columns='stage approach digits parameters epochs accuracy seconds'.split())
 
-# %% ../nbs/04_resnet18.ipynb #ea11a7ff
+# %% ../nbs/04_resnet18.ipynb #4537ff0d
 import base64
 
 import anywidget
 import numpy as np
 import traitlets
 from IPython import get_ipython
-from PIL import Image, ImageDraw, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageDraw, ImageOps
 
 # %% ../nbs/04_resnet18.ipynb #d684d33a
 _wanted = 'Give a PIL image, the path of a picture, or a tensor or array [h, w], [h, w, 3] or [3, h, w], of uint8 from 0 to 255 or of floats from 0 to 1'

@@ -8,7 +8,6 @@ Every trial is a process of its own, forked from this one, which has imported Py
 Needs a POSIX system. A full disk and a read-only disk are small file systems in memory, which only root can mount.
 """
 import argparse
-import gzip
 import hashlib
 import http.server
 import io

@@ -12,7 +12,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from PIL import Image
 
 from mnist_stages.data import StageResult, load_mnist
-from mnist_stages.resnet18 import DigitPad, draw_strokes, example_strokes, find_ink, paper_of, predict, prepare_digit, read_digit, to_grey
+from mnist_stages.resnet18 import DigitPad, draw_strokes, example_strokes, find_ink, paper_of, predict, prepare_digit, read_digit
 
 mnist = load_mnist()
 seven = np.asarray(draw_strokes(example_strokes[7]))      # 280 × 280, black on white

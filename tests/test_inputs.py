@@ -18,7 +18,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from mnist_stages import data, linear, manual_sgd, relu_net, resnet18
-from mnist_stages.data import (StageResult, TensorDataLoader, TensorDataset, DataLoaders, URLs, check_function, check_value, check_versions, class_means, get_dls, load_mnist, mnist_distance,
+from mnist_stages.data import (StageResult, TensorDataLoader, TensorDataset, DataLoaders, URLs, check_function, check_value, check_versions, class_means, get_dls, mnist_distance,
                                nearest_mean, parse_idx, plot_learning_curves, read_mnist_file, stage_pixel_similarity, untar_mnist)
 from mnist_stages.linear import BasicOptim, StageProgress, fit_stage, stage_linear, train_epoch_opt, train_model
 from mnist_stages.manual_sgd import batch_accuracy, calc_grad, init_params, mnist_loss, stage_manual_sgd, three_or_seven_result, train_epoch, validate_epoch
