@@ -1,7 +1,7 @@
 from configparser import ConfigParser
 from pathlib import Path
 
-from setuptools import setup
+from setuptools import find_packages, setup
 
 here = Path(__file__).parent
 config = ConfigParser(delimiters=['='], interpolation=None)
@@ -31,8 +31,9 @@ setup(
         *[f'Programming Language :: Python :: {o}' for o in cfg['pythons'].split()],
     ],
     python_requires='>=' + cfg['min_python'],
-    packages=[cfg['lib_name']],
-    package_data={cfg['lib_name']: ['scoreboard.json', 'mnist/*.gz', 'mnist/NOTICE.txt', 'pad.js']},
+    packages=find_packages(include=[cfg['lib_name'], f"{cfg['lib_name']}.*"]),
+    package_data={cfg['lib_name']: ['scoreboard.json', 'mnist/*.gz', 'mnist/NOTICE.txt'],
+                  f"{cfg['lib_name']}.app": ['pad.js']},
     install_requires=lines('requirements'),
     extras_require={'dev': lines('dev_requirements')},
     entry_points={
