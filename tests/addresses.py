@@ -7,37 +7,46 @@ Colab and Kaggle. `tests/test_addresses.py` fails where this command has been fo
 """
 import re
 import sys
-from configparser import ConfigParser
-from pathlib import Path
+
+from checkout import read_settings
+from checkout import root as checkout
+
+any_repository = r'[\w.-]+/[\w.-]+'
+any_notebook = r'blob/main/nbs/(\w+)\.ipynb'
 
 
 def repository(root):
     "The address in settings.ini. Raises `ValueError` if it is not one that Colab and Kaggle can open."
-    config = ConfigParser(delimiters=['='], interpolation=None)
-    config.read(root/'settings.ini', encoding='utf-8')
-    address = config['DEFAULT']['repository']
-    if not re.fullmatch(r'https://github\.com/[\w.-]+/[\w.-]+(?<!\.git)', address):
-        raise ValueError(f'repository in settings.ini is {address!r}. Colab and Kaggle open notebooks from https://github.com/OWNER/NAME only.')
+    address = read_settings(root)['repository']
+    if not re.fullmatch(rf'https://github\.com/{any_repository}(?<!\.git)', address):
+        raise ValueError(f'repository in settings.ini is {address!r}. '
+                         'Colab and Kaggle open notebooks from https://github.com/OWNER/NAME only.')
     return address
 
 
 def install(address): return f'git+{address}'
-def colab(address, name): return f'{address.replace("https://github.com", "https://colab.research.google.com/github")}/blob/main/nbs/{name}.ipynb'
 def kaggle(address, name): return f'https://kaggle.com/kernels/welcome?src={address}/blob/main/nbs/{name}.ipynb'
+
+
+def colab(address, name):
+    in_colab = address.replace('https://github.com', 'https://colab.research.google.com/github')
+    return f'{in_colab}/blob/main/nbs/{name}.ipynb'
 
 
 def with_address(text, address):
     "`text` of a notebook or of README with `address` in the place of any other"
-    any_repository = r'[\w.-]+/[\w.-]+'
-    text = re.sub(rf'git\+https://github\.com/{any_repository}', install(address), text)
-    text = re.sub(rf'https://colab\.research\.google\.com/github/{any_repository}/blob/main/nbs/(\w+)\.ipynb', lambda m: colab(address, m[1]), text)
-    return re.sub(rf'https://kaggle\.com/kernels/welcome\?src=https://github\.com/{any_repository}/blob/main/nbs/(\w+)\.ipynb', lambda m: kaggle(address, m[1]), text)
+    from_git = rf'git\+https://github\.com/{any_repository}'
+    in_colab = rf'https://colab\.research\.google\.com/github/{any_repository}/{any_notebook}'
+    in_kaggle = rf'https://kaggle\.com/kernels/welcome\?src=https://github\.com/{any_repository}/{any_notebook}'
+    text = re.sub(from_git, install(address), text)
+    text = re.sub(in_colab, lambda m: colab(address, m[1]), text)
+    return re.sub(in_kaggle, lambda m: kaggle(address, m[1]), text)
 
 
 def files(root): return [root/'README.md', *sorted((root/'nbs').glob('*.ipynb'))]
 
 
-def main(root=Path(__file__).parent.parent):
+def main(root=checkout):
     address = repository(root)
     for path in files(root):
         old = path.read_text(encoding='utf-8')

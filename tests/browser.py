@@ -25,16 +25,23 @@ from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
-flags = '''--headless=new --no-sandbox --disable-gpu --disable-dev-shm-usage --disable-quic --no-first-run --disable-background-networking
-    --disable-component-update --disable-sync --hide-scrollbars --force-device-scale-factor=1 --window-size=1300,1000'''.split()
+flags = '''--headless=new --no-sandbox --disable-gpu --disable-dev-shm-usage --disable-quic --no-first-run
+    --disable-background-networking --disable-component-update --disable-sync --hide-scrollbars
+    --force-device-scale-factor=1 --window-size=1300,1000'''.split()
 labs = dict(lab=('lab', 'LabApp', 'lab/tree'), notebook=('notebook', 'JupyterNotebookApp', 'notebooks'))
 themes = dict(light='JupyterLab Light', dark='JupyterLab Dark')
-quiet = {'apputils-extension/notification': dict(fetchNews='false', checkForUpdates=False), 'notebook-extension/tracker': dict(windowingMode='none')}
+quiet = {'apputils-extension/notification': dict(fetchNews='false', checkForUpdates=False),
+         'notebook-extension/tracker': dict(windowingMode='none')}
+#: Folders of Jupyter's and IPython's, each of which a server gets for itself
+own_folders = {'JUPYTERLAB_SETTINGS_DIR': 'settings', 'JUPYTERLAB_WORKSPACES_DIR': 'workspaces',
+               'JUPYTER_CONFIG_DIR': 'config', 'JUPYTER_DATA_DIR': 'data', 'JUPYTER_RUNTIME_DIR': 'runtime',
+               'IPYTHONDIR': 'ipython'}
 
 
 def find_browser():
     "Debian's Chromium, or what else is there"
-    return next(filter(None, map(shutil.which, ('chromium', 'chromium-browser', 'google-chrome'))), None) or need('chromium')
+    known = 'chromium', 'chromium-browser', 'google-chrome'
+    return next(filter(None, map(shutil.which, known)), None) or need('chromium')
 
 
 @contextmanager
@@ -51,7 +58,10 @@ def browser(work):
 
 @contextmanager
 def jupyter(folder, work, app='lab'):
-    "A Jupyter server on `folder` with settings, data and history of its own; gives a function from a notebook's name to its address"
+    """A Jupyter server on `folder` with settings, data and history of its own.
+
+    Gives a function from a notebook's name to its address.
+    """
     command, name, tree = labs[app]
     for o, settings in quiet.items():
         path = work/'settings/@jupyterlab'/f'{o}.jupyterlab-settings'
@@ -61,15 +71,21 @@ def jupyter(folder, work, app='lab'):
         s.bind(('127.0.0.1', 0))
         port = s.getsockname()[1]
     token = secrets.token_hex(16)
-    own = dict(JUPYTERLAB_SETTINGS_DIR='settings', JUPYTERLAB_WORKSPACES_DIR='workspaces', JUPYTER_CONFIG_DIR='config', JUPYTER_DATA_DIR='data', JUPYTER_RUNTIME_DIR='runtime', IPYTHONDIR='ipython')
-    env = {k: v for k, v in os.environ.items() if k != 'MPLBACKEND'} | {k: str(work/v) for k, v in own.items()} | {'PYTHONPATH': os.pathsep.join([str(root), os.environ.get('PYTHONPATH', '')])}
-    options = [f'--ServerApp.port={port}', '--ServerApp.ip=127.0.0.1', f'--IdentityProvider.token={token}', f'--ServerApp.root_dir={folder}', f'--{name}.expose_app_in_browser=True', '--no-browser', '--allow-root']
-    with open(work/'server.log', 'w') as log: server = subprocess.Popen([sys.executable, '-m', f'jupyter{command}' if app == 'lab' else command, *options], env=env, stdout=log, stderr=log)
+    env = {k: v for k, v in os.environ.items() if k != 'MPLBACKEND'}
+    env |= {k: str(work/v) for k, v in own_folders.items()}
+    env['PYTHONPATH'] = os.pathsep.join([str(root), os.environ.get('PYTHONPATH', '')])
+    options = [f'--ServerApp.port={port}', '--ServerApp.ip=127.0.0.1', f'--IdentityProvider.token={token}',
+               f'--ServerApp.root_dir={folder}', f'--{name}.expose_app_in_browser=True', '--no-browser',
+               '--allow-root']
+    program = f'jupyter{command}' if app == 'lab' else command
+    with open(work/'server.log', 'w') as log:
+        server = subprocess.Popen([sys.executable, '-m', program, *options], env=env, stdout=log, stderr=log)
     try:
         for _ in range(240):
             if server.poll() is not None: raise RuntimeError((work/'server.log').read_text())
-            try: urlopen(f'http://127.0.0.1:{port}/api?token={token}', timeout=5).close(); break
+            try: urlopen(f'http://127.0.0.1:{port}/api?token={token}', timeout=5).close()
             except OSError: time.sleep(.25)
+            else: break
         else: raise TimeoutError(f'Jupyter did not start: {(work/"server.log").read_text()}')
         yield lambda notebook: f'http://127.0.0.1:{port}/{tree}/{notebook}?token={token}'
     finally:
@@ -84,19 +100,30 @@ def wait(driver, condition, seconds, what):
 
 
 cells_js = '''
-    const panel = window.jupyterapp.shell.currentWidget, busy = panel.context.sessionContext.session.kernel.status !== 'idle';
+    const panel = window.jupyterapp.shell.currentWidget;
+    const busy = panel.context.sessionContext.session.kernel.status !== 'idle';
     return [busy, panel.content.widgets.filter(o => o.model.type === 'code').map(o => (
-        {source: o.model.sharedModel.getSource(), state: o.promptNode?.textContent ?? '', outputs: o.model.outputs.toJSON()}))];'''
+        {source: o.model.sharedModel.getSource(), state: o.promptNode?.textContent ?? '',
+         outputs: o.model.outputs.toJSON()}))];'''
+opened_js = '''
+    const panel = window.jupyterapp?.shell.currentWidget;
+    return panel?.context?.sessionContext?.session?.kernel?.status === 'idle' && panel.content.widgets.length'''
 
 
 def run_all(driver, url, seconds):
-    "Open a notebook, Restart Kernel and Run All Cells, wait for the end. Gives its code cells: 'source', 'state', 'outputs'"
+    """Open a notebook, Restart Kernel and Run All Cells, wait for the end.
+
+    Gives its code cells: 'source', 'state', 'outputs'.
+    """
     driver.get(url)
-    wait(driver, lambda d: d.execute_script("return window.jupyterapp?.shell.currentWidget?.context?.sessionContext?.session?.kernel?.status === 'idle' && window.jupyterapp.shell.currentWidget.content.widgets.length"), 90, f'{url} did not open')
+    wait(driver, lambda d: d.execute_script(opened_js), 90, f'{url} did not open')
+
+    def yes(d): return d.find_element(By.CSS_SELECTOR, '.jp-Dialog button.jp-mod-accept')
+    def begun(d): return any('*' in o['state'] for o in d.execute_script(cells_js)[1])
     for i in range(3):        # JupyterLab now and then restarts and then runs nothing
         driver.execute_script("window.jupyterapp.commands.execute('notebook:restart-run-all')")
-        wait(driver, lambda d: d.find_element(By.CSS_SELECTOR, '.jp-Dialog button.jp-mod-accept'), 20, 'no question whether to restart').click()
-        try: wait(driver, lambda d: any('*' in o['state'] for o in d.execute_script(cells_js)[1]), 30, f'{url}: nothing began to run')
+        wait(driver, yes, 20, 'no question whether to restart').click()
+        try: wait(driver, begun, 30, f'{url}: nothing began to run')
         except TimeoutException:
             if i == 2: raise
         else: break
@@ -111,15 +138,31 @@ def run_all(driver, url, seconds):
 
 def set_theme(driver, name):
     "Light or dark, and wait until it is there"
-    driver.execute_script("window.jupyterapp.commands.execute('apputils:change-theme', {theme: arguments[0]})", themes[name])
-    wait(driver, lambda d: d.find_element(By.TAG_NAME, 'body').get_attribute('data-jp-theme-light') == str(name == 'light').lower(), 20, f'no {name} theme')
+    change = "window.jupyterapp.commands.execute('apputils:change-theme', {theme: arguments[0]})"
+    driver.execute_script(change, themes[name])
+    said = str(name == 'light').lower()
+
+    def changed(d): return d.find_element(By.TAG_NAME, 'body').get_attribute('data-jp-theme-light') == said
+    wait(driver, changed, 20, f'no {name} theme')
     time.sleep(.5)
 
 
 def complaints(cells):
     "Errors, warnings and whatever else was written to standard error, each with the first line of its cell"
-    return [(o['source'].splitlines()[0], out.get('ename') or 'stderr', out.get('evalue') or ''.join(out.get('text', '')))
-            for o in cells for out in o['outputs'] if out['output_type'] == 'error' or out.get('name') == 'stderr']
+    def wrong(out): return out['output_type'] == 'error' or out.get('name') == 'stderr'
+    def said(out): return out.get('ename') or 'stderr', out.get('evalue') or ''.join(out.get('text', ''))
+    return [(o['source'].splitlines()[0], *said(out)) for o in cells for out in o['outputs'] if wrong(out)]
+
+
+def take_pictures(driver, name, out):
+    "Every figure, light and dark, as a file in the folder `out`. Gives their number."
+    shots, figures = 0, '.jp-OutputArea-output img, .jp-OutputArea-output svg, .mnist-pad'
+    for theme in themes:
+        set_theme(driver, theme)
+        for i, o in enumerate(driver.find_elements(By.CSS_SELECTOR, figures)):
+            driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", o)
+            if o.size['height'] > 10: shots += o.screenshot(str(out/f'{name}_{theme}_{i:02}.png'))
+    return shots
 
 
 def main():
@@ -127,7 +170,8 @@ def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument('names', nargs='*', default=notebook_names, help='notebooks, without .ipynb (default: all five)')
     p.add_argument('--app', choices=labs, default='lab', help='JupyterLab or Jupyter Notebook')
-    p.add_argument('--out', type=Path, default=Path(tempfile.gettempdir())/'screenshots', help='folder for the pictures')
+    p.add_argument('--out', type=Path, default=Path(tempfile.gettempdir())/'screenshots',
+                   help='folder for the pictures')
     p.add_argument('--seconds', type=int, default=1200, help='how long a notebook may take')
     args = p.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
@@ -139,16 +183,14 @@ def main():
             for name in args.names:
                 start = time.time()
                 cells = run_all(driver, address(f'{name}.ipynb'), args.seconds)
-                found, idle = complaints(cells), [o for o in cells if o['state'].strip() in ('[ ]:', '[ ]') and o['source'].strip()]
-                shots = 0
-                for theme in themes:
-                    set_theme(driver, theme)
-                    for i, o in enumerate(driver.find_elements(By.CSS_SELECTOR, '.jp-OutputArea-output img, .jp-OutputArea-output svg, .mnist-pad')):
-                        driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", o)
-                        if o.size['height'] > 10: shots += o.screenshot(str(args.out/f'{name}_{theme}_{i:02}.png'))
+                found = complaints(cells)
+                idle = [o for o in cells if o['state'].strip() in ('[ ]:', '[ ]') and o['source'].strip()]
+                shots = take_pictures(driver, name, args.out)
                 errors = [o['message'] for o in driver.get_log('browser')]
                 bad += len(found) + len(idle)
-                print(f'{name}: {len(cells)} code cells in {time.time() - start:.0f} s, {len(idle)} not run, {len(found)} errors or warnings, {shots} pictures, {len(errors)} messages of the browser', flush=True)
+                print(f'{name}: {len(cells)} code cells in {time.time() - start:.0f} s, {len(idle)} not run, '
+                      f'{len(found)} errors or warnings, {shots} pictures, '
+                      f'{len(errors)} messages of the browser', flush=True)
                 for o in found: print('   ', *o, flush=True)
                 for o in errors: print('    browser:', o[:300], flush=True)
     print(f'pictures are in {args.out}')

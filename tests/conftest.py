@@ -1,15 +1,12 @@
+"What the tests share; what scripts share with them is in checkout.py"
 import json
 import os
 import shutil
 import subprocess
 import sys
-from configparser import ConfigParser
-from pathlib import Path
 
 import pytest
-
-root = Path(__file__).parent.parent
-notebook_names = ['00_data', '01_manual_sgd', '02_linear', '03_relu_net', '04_resnet18']
+from checkout import notebook_names, read_settings, root     # noqa: F401      tests import them from here
 
 
 def cells(name): return json.loads((root/'nbs'/f'{name}.ipynb').read_text(encoding='utf-8'))['cells']
@@ -19,19 +16,54 @@ def outputs(name): return [o for c in code_cells(name) for o in c['outputs']]
 def markdown(name): return '\n'.join(source(c) for c in cells(name) if c['cell_type'] == 'markdown')
 
 
+# In the package
+
+package = root/'mnist_stages'
+lessons = [o.split('_', 1)[1] for o in notebook_names]
+exported = ['_modidx', *lessons]
+
+
+def module_name(path): return '.'.join(path.relative_to(root).with_suffix('').parts).removesuffix('.__init__')
+
+
+#: Every module by its name, such as 'mnist_stages.tools.check', and its file
+modules = {module_name(o): o for o in sorted(package.rglob('*.py'))}
+
+
+# What a machine may lack
+
+on_ci = bool(os.environ.get('CI')) and sys.platform == 'linux'
+
+
+def cannot(reason):
+    "Skip a test that this machine cannot run. The CI's Linux can run all of them as root, so there it fails."
+    (pytest.fail if on_ci and os.geteuid() == 0 else pytest.skip)(reason)
+
+
 def need(tool):
-    "The path of a program that a test cannot do without. Without it the test is skipped, but on the CI's Linux it fails: there `.ci/run` installs all of them."
+    """The path of a program that a test cannot do without.
+
+    Without it the test is skipped, but on the CI's Linux it fails: there `.ci/run` installs all of them.
+    """
     path = shutil.which(tool)
-    if not path: (pytest.fail if os.environ.get('CI') and sys.platform == 'linux' else pytest.skip)(f'{tool} is not installed')
+    if not path: (pytest.fail if on_ci else pytest.skip)(f'{tool} is not installed')
     return path
 
+
+def network_apart():
+    "What to put before a command so that it has no network at all; nothing where that does not work"
+    apart = ['unshare', '--net', '--map-root-user']
+    if shutil.which('unshare') and not subprocess.run([*apart, 'true'], capture_output=True).returncode: return apart
+    if on_ci and os.geteuid() == 0: pytest.fail('unshare --net does not work here')
+    return []
+
+
+# Processes
 
 @pytest.fixture(scope='session')
 def settings():
     "The metadata in settings.ini"
-    config = ConfigParser(delimiters=['='], interpolation=None)
-    config.read(root/'settings.ini', encoding='utf-8')
-    return config['DEFAULT']
+    return read_settings()
 
 
 @pytest.fixture

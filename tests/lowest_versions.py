@@ -1,4 +1,4 @@
-"""Install mnist_stages with the lowest versions that settings.ini admits, and run the cheap notebooks and tests with them.
+"""Install mnist_stages with the lowest versions that settings.ini admits; run the cheap notebooks and tests with them.
 
     python tests/lowest_versions.py                     # with the Python that runs it; ten minutes and 8 GB of disk
     python tests/lowest_versions.py --newest            # the newest versions that pip finds
@@ -7,23 +7,21 @@
 import argparse
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
-from configparser import ConfigParser
 from pathlib import Path
 
-root = Path(__file__).parent.parent
+from checkout import copy_of_the_checkout, read_settings
+
 notebooks = ['00_data', '01_manual_sgd', '02_linear']
 tests = ['test_data.py', 'test_inputs.py', 'test_notebooks.py']
 
 
 def lowest():
     "The lower bounds of settings.ini, each as the exact version"
-    config = ConfigParser(delimiters=['='], interpolation=None)
-    config.read(root/'settings.ini', encoding='utf-8')
-    return [o.replace('>=', '==') for o in (config['DEFAULT']['requirements'] + config['DEFAULT']['dev_requirements']).split()]
+    settings = read_settings()
+    return [o.replace('>=', '==') for o in (settings['requirements'] + settings['dev_requirements']).split()]
 
 
 def run(*command, **kwargs):
@@ -39,24 +37,23 @@ def main():
     parser.add_argument('--tests', nargs='*', default=tests)
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as tmp:
-        venv, src = Path(tmp)/'venv', Path(tmp)/'src'
-        known = subprocess.run(['git', 'ls-files', '-co', '--exclude-standard'], cwd=root, capture_output=True, text=True, check=True).stdout.splitlines()
-        for o in known:
-            if not (root/o).exists(): continue
-            (src/o).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(root/o, src/o)
+        venv, src = Path(tmp)/'venv', copy_of_the_checkout(Path(tmp)/'src')
         run(args.python, '-m', 'venv', venv)
         python = venv/('Scripts/python.exe' if os.name == 'nt' else 'bin/python')
+        pip = python, '-m', 'pip', '--disable-pip-version-check'
         bounds = [] if args.newest else lowest()
-        run(python, '-m', 'pip', 'install', '--quiet', '--no-cache-dir', '--disable-pip-version-check', '-e', f'{src}[dev]', *bounds)
+        run(*pip, 'install', '--quiet', '--no-cache-dir', '-e', f'{src}[dev]', *bounds)
         names = '|'.join(re.split('[>=]', o)[0] for o in lowest())
-        have = run(python, '-m', 'pip', 'list', '--format=freeze', '--disable-pip-version-check', capture_output=True, text=True).stdout
+        have = run(*pip, 'list', '--format=freeze', capture_output=True, text=True).stdout
         print(*re.findall(rf'^(?:{names}|fastcore|ipywidgets)==.+$', have, flags=re.M | re.I), flush=True)
-        env = {**os.environ, 'FASTAI_HOME': str(Path(tmp)/'fastai'), 'MPLBACKEND': 'agg', 'PATH': f'{python.parent}{os.pathsep}{os.environ["PATH"]}', 'PYTHONNOUSERSITE': '1'}
-        for o in args.notebooks: run(python, '-c', f'from nbdev.test import nbdev_test; nbdev_test(path="nbs/{o}.ipynb")', cwd=src, env=env)      # the command's options differ from version to version
+        env = {**os.environ, 'FASTAI_HOME': str(Path(tmp)/'fastai'), 'MPLBACKEND': 'agg', 'PYTHONNOUSERSITE': '1'}
+        env['PATH'] = f'{python.parent}{os.pathsep}{os.environ["PATH"]}'
+        for o in args.notebooks:      # by the function: the command's options differ from version to version
+            run(python, '-c', f'from nbdev.test import nbdev_test; nbdev_test(path="nbs/{o}.ipynb")', cwd=src, env=env)
         if args.tests: run(python, '-m', 'pytest', '-q', *[f'tests/{o}' for o in args.tests], cwd=src, env=env)
         version = run(python, '--version', capture_output=True, text=True).stdout.strip()
-        print(f'{"newest" if args.newest else "lowest"} versions with {version}: notebooks {args.notebooks} and tests {args.tests} pass')
+        print(f'{"newest" if args.newest else "lowest"} versions with {version}: '
+              f'notebooks {args.notebooks} and tests {args.tests} pass')
 
 
 if __name__ == '__main__': main()

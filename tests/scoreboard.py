@@ -17,12 +17,24 @@ from importlib.metadata import version
 from pathlib import Path
 
 import torch
-from fastai.vision.all import Adam, ImageDataLoaders, Learner, accuracy, create_vision_model, resnet18, set_seed, vision_learner
+from fastai.data.core import DataLoaders
+from fastai.data.external import URLs
+from fastai.learner import Learner
+from fastai.metrics import accuracy
+from fastai.optimizer import Adam
+from fastai.torch_core import set_seed
+from fastai.vision.data import ImageDataLoaders
+from fastai.vision.learner import create_vision_model, vision_learner
 from matplotlib.figure import Figure
 from torch.nn import functional as F
+from torch.utils.data import TensorDataset
+from torchvision.models import resnet18
 
-from mnist_stages.data import DataLoaders, StageResult, TensorDataLoader, TensorDataset, URLs, load_mnist, plot_learning_curves, untar_mnist
-from mnist_stages.resnet18 import crop_kernels, get_mnist_dls, load_scoreboard, mnist_learner, mnist_resnet18, run_stage, save_figure, scoreboard_table
+from mnist_stages.app.stages import run_stage
+from mnist_stages.data import TensorDataLoader
+from mnist_stages.resnet18 import crop_kernels, get_mnist_dls, mnist_learner, mnist_resnet18
+from mnist_stages.tools.files import load_mnist, untar_mnist
+from mnist_stages.tools.results import first_runs, load_scoreboard, plot_learning_curves, save_figure, scoreboard_table
 
 root = Path(__file__).parent.parent
 seeds = 1, 2, 3, 4, 5
@@ -57,15 +69,20 @@ def timed_fit(learn, lr, **kwargs):
 
 def published():
     "fastbook's way: PNG files, three equal channels, a larger head, Adam"
-    dls = ImageDataLoaders.from_folder(untar_mnist(URLs.MNIST, show_progress=False), train='training', valid='testing', bs=64)
+    folder = untar_mnist(URLs.MNIST, show_progress=False)
+    dls = ImageDataLoaders.from_folder(folder, train='training', valid='testing', bs=64)
     return timed_fit(vision_learner(dls, resnet18, pretrained=False, loss_func=F.cross_entropy, metrics=accuracy), .1)
 
 
 def in_memory(channels):
     "The published way with its pictures in memory, in three equal channels or in one"
     m = load_mnist()
-    def loader(x, y, **kwargs): return TensorDataLoader(TensorDataset((x/255).unsqueeze(1).expand(-1, channels, -1, -1), y), bs=64, **kwargs)
-    dls = DataLoaders(loader(m.train_images, m.train_labels, shuffle=True, drop_last=True), loader(m.valid_images, m.valid_labels))
+
+    def loader(x, y, **kwargs):
+        pictures = (x/255).unsqueeze(1).expand(-1, channels, -1, -1)
+        return TensorDataLoader(TensorDataset(pictures, y), bs=64, **kwargs)
+    train = loader(m.train_images, m.train_labels, shuffle=True, drop_last=True)
+    dls = DataLoaders(train, loader(m.valid_images, m.valid_labels))
     model = create_vision_model(resnet18, 10, pretrained=False, n_in=channels)
     return timed_fit(Learner(dls, model, loss_func=F.cross_entropy, metrics=accuracy, opt_func=Adam), .1)
 
@@ -73,7 +90,9 @@ def in_memory(channels):
 def ours(lr=.1, bs=128, crop=True, shift=1, adam=False, faster_biases=1):
     "Our stage 4 without averaged answers, or what it is without more of its parts"
     learn = mnist_learner(get_mnist_dls(bs), crop_kernels(mnist_resnet18()) if crop else mnist_resnet18(), shift=shift)
-    if adam: return timed_fit(Learner(learn.dls, learn.model, loss_func=F.cross_entropy, metrics=accuracy, opt_func=Adam), lr)
+    if adam:
+        learn = Learner(learn.dls, learn.model, loss_func=F.cross_entropy, metrics=accuracy, opt_func=Adam)
+        return timed_fit(learn, lr)
     return timed_fit(learn, [faster_biases*lr, lr], wd=[5e-4/faster_biases, 5e-4], moms=(.9, .9, .9))
 
 
@@ -82,7 +101,8 @@ rungs = [
     ('the published way: PNG files, three channels, Adam, batches of 64, learning rate 0.1', published),
     ('pictures in memory, whole batches at once', lambda: in_memory(3)),
     ('one channel', lambda: in_memory(1)),
-    ("normalised, torchvision's own head, learning rate 0.003", lambda: ours(lr=.003, bs=64, crop=False, shift=0, adam=True)),
+    ("normalised, torchvision's own head, learning rate 0.003",
+     lambda: ours(lr=.003, bs=64, crop=False, shift=0, adam=True)),
     ('fused SGD with momentum and weight decay, learning rate 0.02', lambda: ours(lr=.02, bs=64, crop=False, shift=0)),
     ('batches of 128, learning rate 0.05', lambda: ours(lr=.05, crop=False, shift=0)),
     ('kernels cropped', lambda: ours(lr=.05, shift=0)),
@@ -90,29 +110,27 @@ rungs = [
     ('biases that learn 16 times faster', lambda: ours(faster_biases=16))]
 
 
-def measure_ladder(ours):
-    "What each change from the published stage 4 to `ours`, an entry of the scoreboard, bought"
+def measure_ladder():
+    "What each change from the published stage 4 to ours bought, but for the averaged answers"
     ladder = []
     for change, run in rungs:
         set_seed(seeds[0], reproducible=True)
         seconds, acc = run()
         print(change, seconds, acc, flush=True)
         ladder.append({'change': change, 'seconds': [round(seconds, 1)], 'accuracy': [acc]})
-    return ladder + [{'change': 'averaged answers: our stage 4', 'seconds': ours['seconds'], 'accuracy': ours['accuracy']}]
+    return ladder
 
 
 def measure(part):
     "Measure `part`, or all if `None`, and write the scoreboard"
-    board = {'machine': f'{processor()}, {torch.get_num_threads()} cores', 'device': 'cpu', 'torch': version('torch'), 'fastai': version('fastai'), 'seeds': seeds}
+    board = {'machine': f'{processor()}, {torch.get_num_threads()} cores', 'device': 'cpu',
+             'torch': version('torch'), 'fastai': version('fastai'), 'seeds': seeds}
     old = load_scoreboard()
     board['stages'] = old['stages'] if part == 'ladder' else measure_stages()
-    board['ladder'] = old.get('ladder') if part == 'stages' else measure_ladder(board['stages'][4])
+    ladder = old['ladder'][:-1] if part == 'stages' else measure_ladder()
+    reached = {o: board['stages'][4][o] for o in ('seconds', 'accuracy')}
+    board['ladder'] = [*ladder, {'change': 'averaged answers: our stage 4', **reached}]
     (root/'mnist_stages'/'scoreboard.json').write_text(json.dumps(board, indent=1) + '\n', encoding='utf-8')
-
-
-def first_runs(board):
-    "The runs with the first seed, with their curves"
-    for o in board['stages'][:5]: yield StageResult(**o | {k: o[k][0] for k in ('accuracy', 'seconds')})
 
 
 def readme_table(board):
@@ -120,7 +138,8 @@ def readme_table(board):
     table = scoreboard_table(board).reset_index()
     rows = [list(table.columns), ['---']*len(table.columns), *table.values.tolist()]
     lines = '\n'.join('| ' + ' | '.join(map(str, o)) + ' |' for o in rows)
-    return (f'{lines}\n\nMeasured with the seeds {min(board["seeds"])} to {max(board["seeds"])} on {board["machine"]}, no GPU, nothing else running, '
+    starts = f'{min(board["seeds"])} to {max(board["seeds"])}'
+    return (f'{lines}\n\nMeasured with the seeds {starts} on {board["machine"]}, no GPU, nothing else running, '
             f'PyTorch {board["torch"]} and fastai {board["fastai"]}.\n')
 
 
@@ -129,7 +148,8 @@ def render():
     board, readme = load_scoreboard(), root/'README.md'
     before, rest = readme.read_text(encoding='utf-8').split(begin)
     readme.write_text(before + begin + readme_table(board) + end + rest.split(end)[1], encoding='utf-8')
-    save_figure(plot_learning_curves(first_runs(board), Figure(figsize=(8, 4.5)).subplots()), root/'nbs'/'images'/'learning_curves.png')
+    ax = plot_learning_curves(first_runs(board), Figure(figsize=(8, 4.5)).subplots())
+    save_figure(ax, root/'nbs'/'images'/'learning_curves.png')
 
 
 if __name__ == '__main__':

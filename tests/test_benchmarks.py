@@ -10,18 +10,23 @@ from conftest import root
 
 folder = root/'tests'/'benchmarks'
 sys.path.append(str(folder))
-import run
+import run  # noqa: E402
 
 
-def bench(*args, **kwargs): return subprocess.run([sys.executable, folder/'run.py', *map(str, args)], capture_output=True, text=True, **kwargs)
+def bench(*args, **kwargs):
+    return subprocess.run([sys.executable, folder/'run.py', *map(str, args)], capture_output=True, text=True, **kwargs)
 
 
 def test_the_runner_gives_ratios(tmp_path):
     done = bench('--only', 'optimiser', '--json', 'figures.json', cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     rows = json.loads((tmp_path/'figures.json').read_text())['rows']
-    assert {(o['what'], o['other_name']) for o in rows} == {('SGD step, fused', 'not fused'), ('Adam step, fused', 'not fused'), ('Adam step, fused', "fastai's, as published")}
-    for o in rows: assert len(o['ours']) == len(o['other']) >= 20 and 0 < o['ratio_of_medians'] < math.inf and o['what'] in done.stdout
+    assert {(o['what'], o['other_name']) for o in rows} == {
+        ('SGD step, fused', 'not fused'), ('Adam step, fused', 'not fused'),
+        ('Adam step, fused', "fastai's, as published")}
+    for o in rows:
+        assert len(o['ours']) == len(o['other']) >= 20
+        assert 0 < o['ratio_of_medians'] < math.inf and o['what'] in done.stdout
     assert f'torch {run.version("torch")}' in done.stdout
     assert [o.name for o in tmp_path.iterdir()] == ['figures.json']
 
@@ -43,9 +48,13 @@ def test_an_epoch_from_its_first_batches():
 
 
 def test_whole_epochs_by_hand():
-    def test(name, seconds, step, bs, accuracy): return {'params': {'name': name}, 'extra_info': {'seconds': seconds, 'train': [step]*7, 'valid': [1, 1], 'bs': bs, 'accuracy': accuracy}}
-    rows = run.training_rows([test('ours', 20, 1, 128, .99), test('published', 40, 2, 64, .98), test('ours', 24, 1, 128, .992)], whole=True)
-    assert [(o.unit, len(o.ours), len(o.other)) for o in rows] == [('s', 4, 2), ('s', 4, 2), ('s', 2, 1), ('s', 2, 1), ('%', 2, 1)]
+    def test(name, seconds, step, bs, accuracy):
+        info = {'seconds': seconds, 'train': [step]*7, 'valid': [1, 1], 'bs': bs, 'accuracy': accuracy}
+        return {'params': {'name': name}, 'extra_info': info}
+    three = [test('ours', 20, 1, 128, .99), test('published', 40, 2, 64, .98), test('ours', 24, 1, 128, .992)]
+    rows = run.training_rows(three, whole=True)
+    expected = [('s', 4, 2), ('s', 4, 2), ('s', 2, 1), ('s', 2, 1), ('%', 2, 1)]
+    assert [(o.unit, len(o.ours), len(o.other)) for o in rows] == expected
     assert [o.ratios for o in rows[:4]] == [[.5, .5], [.25, .25], [22/40, 20/40], [9/16, 9/16]]
     assert rows[4].figures(rows[4].ours) == (pytest.approx(99.1), 99.2)
 
@@ -54,7 +63,8 @@ def test_a_ratio_that_is_not_finite_is_refused():
     with pytest.raises(ValueError, match='not finite'): run.as_dict(run.Row('x', 's', [1.], 'y', [math.inf, math.nan]))
 
 
-@pytest.mark.parametrize('args', [['--only', 'spam'], ['--only'], ['--json', 'no/such/folder.json'], ['--quick', '--only', 'epoch'], ['--spam']])
+@pytest.mark.parametrize('args', [
+    ['--only', 'spam'], ['--only'], ['--json', 'no/such/folder.json'], ['--quick', '--only', 'epoch'], ['--spam']])
 def test_mistakes_exit_2(args, monkeypatch, tmp_path, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(run, 'rows_of', lambda *args: pytest.fail('measuring began'))
@@ -69,12 +79,15 @@ def test_quick_is_all_but_whole_epochs():
 
 
 def test_pytest_collects_none_of_them_by_itself():
-    done = subprocess.run([sys.executable, '-m', 'pytest', '--collect-only', '-q', '-p', 'no:cacheprovider', folder], cwd=root, capture_output=True, text=True)
+    collect = [sys.executable, '-m', 'pytest', '--collect-only', '-q', '-p', 'no:cacheprovider', folder]
+    done = subprocess.run(collect, cwd=root, capture_output=True, text=True)
     assert 'no tests collected' in done.stdout
 
 
 def test_a_clock_stops_an_epoch_early():
     "What the training benchmarks rest on, in a process of its own: it keeps fastai from the GPU"
-    code = "from pipelines import fit; o = fit('ours', 3, 2); print(len(o['train']), len(o['valid']), o['n_train'], o['bs'], min(o['train']) > 0, sum(o['train'] + o['valid']) < o['seconds'])"
-    done = subprocess.run([sys.executable, '-c', code], env={**os.environ, 'PYTHONPATH': str(folder)}, capture_output=True, text=True)
+    code = ("from pipelines import fit; o = fit('ours', 3, 2); print(len(o['train']), len(o['valid']), o['n_train'], "
+            "o['bs'], min(o['train']) > 0, sum(o['train'] + o['valid']) < o['seconds'])")
+    env = {**os.environ, 'PYTHONPATH': os.pathsep.join([str(folder), os.environ.get('PYTHONPATH', '')])}
+    done = subprocess.run([sys.executable, '-c', code], env=env, capture_output=True, text=True)
     assert done.stdout.split() == '3 2 468 128 True True'.split(), done.stderr

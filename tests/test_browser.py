@@ -1,4 +1,4 @@
-"The drawing pad in JupyterLab in Chromium: draw, and see the models answer; and what the committed notebook shows without a browser"
+"The drawing pad in JupyterLab in Chromium: draw, and see the models answer; what notebooks show without a browser"
 import json
 import os
 import re
@@ -9,17 +9,16 @@ import pytest
 from conftest import code_cells, notebook_names, root, source
 
 pytest.importorskip('selenium')
-from browser import browser, find_browser, jupyter, run_all, set_theme, complaints, need, wait
+from browser import browser, complaints, find_browser, jupyter, need, run_all, set_theme, wait
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
 preparation = '''
-from mnist_stages.resnet18 import *
-from mnist_stages.data import StageResult, load_mnist, stage_pixel_similarity
-from mnist_stages.manual_sgd import stage_manual_sgd
-from mnist_stages.linear import stage_linear
-from mnist_stages.relu_net import stage_relu_net
+from mnist_stages.app.pad import DigitPad
+from mnist_stages.app.stages import stage_linear, stage_manual_sgd, stage_pixel_similarity, stage_relu_net
+from mnist_stages.tools.files import load_mnist
+from mnist_stages.tools.results import StageResult
 import torch
 from torch import nn
 
@@ -34,7 +33,8 @@ for xb, yb in zip(m.train_images[:25600].split(128), m.train_labels.split(128)):
 net.eval()
 def predict(images):
     with torch.no_grad(): return net(images[:, None]).softmax(1)
-four = StageResult(stage=4, approach='a small net', digits='0 to 9', parameters=0, epochs=1, accuracy=.95, seconds=5, predict=predict)
+four = StageResult(stage=4, approach='a small net', digits='0 to 9', parameters=0, epochs=1, accuracy=.95, seconds=5,
+                   predict=predict)
 results = [stage_pixel_similarity(), stage_manual_sgd(epochs=5), stage_linear(epochs=3), stage_relu_net(epochs=5), four]
 '''
 
@@ -49,7 +49,8 @@ def pad_cell():
 def notebook(*sources):
     "A notebook of these code cells"
     cells = [dict(cell_type='code', metadata={}, source=o, outputs=[], execution_count=None) for o in sources]
-    return dict(cells=cells, metadata=dict(kernelspec=dict(display_name='python3', language='python', name='python3')), nbformat=4, nbformat_minor=4)
+    kernel = dict(kernelspec=dict(display_name='python3', language='python', name='python3'))
+    return dict(cells=cells, metadata=kernel, nbformat=4, nbformat_minor=4)
 
 
 @pytest.fixture(scope='module')
@@ -67,9 +68,16 @@ def page(tmp_path_factory):
         yield driver
 
 
-def answers(driver): return {o.get_attribute('data-stage'): o.get_attribute('data-digit') for o in driver.find_elements(By.CSS_SELECTOR, '.mnist-pad li')}
-def button(driver, text): return next(o for o in driver.find_elements(By.CSS_SELECTOR, '.mnist-pad button') if o.text == text)
-def ink(driver): return driver.execute_script("const o = document.querySelector('.mnist-pad .paper'); return o.getContext('2d').getImageData(0, 0, 280, 280).data.filter((v, i) => i % 4 === 0 && v < 128).length")
+def in_pad(driver, selector): return driver.find_elements(By.CSS_SELECTOR, f'.mnist-pad {selector}')
+def answers(driver): return {o.get_attribute('data-stage'): o.get_attribute('data-digit') for o in in_pad(driver, 'li')}
+def button(driver, text): return next(o for o in in_pad(driver, 'button') if o.text == text)
+
+
+def ink(driver):
+    "How many pixels of the paper are dark"
+    return driver.execute_script('''
+        const o = document.querySelector('.mnist-pad .paper');
+        return o.getContext('2d').getImageData(0, 0, 280, 280).data.filter((v, i) => i % 4 === 0 && v < 128).length''')
 
 
 def clear(driver):
@@ -81,9 +89,11 @@ def clear(driver):
 def draw(driver, points, steps=8):
     "Press, move from point to point (from 0 to 280), let go"
     paper = driver.find_element(By.CSS_SELECTOR, '.mnist-pad .paper')
-    moves = ActionChains(driver, duration=10).move_to_element_with_offset(paper, points[0][0] - 140, points[0][1] - 140).click_and_hold()
+    moves = ActionChains(driver, duration=10)
+    def move(x, y): return moves.move_to_element_with_offset(paper, round(x) - 140, round(y) - 140)
+    move(*points[0]).click_and_hold()
     for (x0, y0), (x1, y1) in zip(points, points[1:]):
-        for i in range(1, steps + 1): moves.move_to_element_with_offset(paper, round(x0 + (x1 - x0)*i/steps) - 140, round(y0 + (y1 - y0)*i/steps) - 140)
+        for i in range(1, steps + 1): move(x0 + (x1 - x0)*i/steps, y0 + (y1 - y0)*i/steps)
     moves.release().perform()
 
 
@@ -99,7 +109,8 @@ def contrast(driver, selector):
 
     def luminance(text):
         numbers = [float(o)/255 for o in re.findall(r'[\d.]+', text)[:3]]
-        return sum(w*(o/12.92 if o <= .04045 else ((o + .055)/1.055)**2.4) for w, o in zip((.2126, .7152, .0722), numbers))
+        linear = [o/12.92 if o <= .04045 else ((o + .055)/1.055)**2.4 for o in numbers]
+        return sum(w*o for w, o in zip((.2126, .7152, .0722), linear))
     low, high = sorted(map(luminance, colours))
     return (high + .05)/(low + .05)
 
@@ -116,7 +127,9 @@ def test_a_drawn_seven_is_read(page):
     for stage in '123': assert '3 or 7 only' in rows[stage] and '%' in rows[stage]
     assert '%' in rows['4'] and 'only' not in rows['4']
     assert page.find_element(By.CSS_SELECTOR, '.mnist-pad .prepared').is_displayed()
-    prepared = page.execute_script("const o = document.querySelector('.mnist-pad .prepared'); return [...o.getContext('2d').getImageData(0, 0, 28, 28).data]")
+    prepared = page.execute_script('''
+        const o = document.querySelector('.mnist-pad .prepared');
+        return [...o.getContext('2d').getImageData(0, 0, 28, 28).data]''')
     dark = [i for i in range(784) if prepared[4*i] < 128]
     assert max(i//28 for i in dark) - min(i//28 for i in dark) in (18, 19)
 
@@ -163,9 +176,11 @@ def test_nothing_went_wrong_in_the_browser(page):
 
 def test_run_to_be_read(tmp_path):
     "`jupyter execute` leaves one line of text, and nothing of a widget"
-    (tmp_path/'pad.ipynb').write_text(json.dumps(notebook('from mnist_stages.resnet18 import *\nresults = []', pad_cell())))
+    nb = notebook('from mnist_stages.app.pad import DigitPad\nresults = []', pad_cell())
+    (tmp_path/'pad.ipynb').write_text(json.dumps(nb))
     env = os.environ | dict(PYTHONPATH=os.pathsep.join([str(root), os.environ.get('PYTHONPATH', '')]))
-    subprocess.run([sys.executable, '-m', 'jupyter', 'execute', '--inplace', tmp_path/'pad.ipynb'], env=env, check=True, capture_output=True)
+    execute = [sys.executable, '-m', 'jupyter', 'execute', '--inplace', tmp_path/'pad.ipynb']
+    subprocess.run(execute, env=env, check=True, capture_output=True)
     text = (tmp_path/'pad.ipynb').read_text(encoding='utf-8')
     assert [list(o['data']) for o in json.loads(text)['cells'][1]['outputs']] == [['text/plain']]
     assert 'widget' not in text.replace('ipywidgets', '')
@@ -173,6 +188,9 @@ def test_run_to_be_read(tmp_path):
 
 @pytest.mark.parametrize('name', notebook_names)
 def test_no_widget_is_committed(name):
-    "A widget without its kernel shows as an error. After drawing in a notebook, clear the pad's output before committing, or run it with `jupyter execute --inplace`."
+    """A widget without its kernel shows as an error.
+
+    After drawing in a notebook, clear the pad's output before committing, or run it with `jupyter execute --inplace`.
+    """
     text = (root/'nbs'/f'{name}.ipynb').read_text(encoding='utf-8')
     assert 'application/vnd.jupyter.widget' not in text, 'clear the output of the cell with the drawing pad'

@@ -1,50 +1,73 @@
 """Every exercise of the notebooks: untouched it says so, its solution is right, and a wrong answer gets a hint.
 
-The format, for every notebook: a section `## Exercises` with three to five exercises. Each is a markdown cell that begins with
-`### Exercise 0.1: title` (number of the notebook, number of the exercise), a code cell with `...` to fill in, and a code cell with the check.
-The last section is `## Solutions`; there stands, for each exercise, `<details><summary>Exercise 0.1</summary>`, a block of Python that goes in place
-of the cell with `...`, a sentence that says why, and `</details>`.
-Exercise and check need nothing of the notebook but its code cells before the first `##` and what its own module exports.
+The format, for every notebook: a section `## Exercises` with three to five exercises. Each is a markdown cell that
+begins with `### Exercise 0.1: title` (number of the notebook, number of the exercise), a code cell with `...` to fill
+in, and a code cell with the check. The last section is `## Solutions`; there stands, for each exercise,
+`<details><summary>Exercise 0.1</summary>`, a block of Python that goes in place of the cell with `...`, a sentence that
+says why, and `</details>`. Exercise and check need nothing of the notebook but its code cells before the first `##` and
+what its own module exports.
 """
 import io
 import re
 from contextlib import redirect_stdout
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import matplotlib
+import numpy as np
 import pytest
+import torch
 from conftest import cells, notebook_names, root, source
+
+from mnist_stages.tools.exercises import check_function, check_value
 
 matplotlib.use('agg')
 
 # For each exercise, at least one answer that is wrong in a way that somebody may really be wrong.
 wrong = {
-    '0.1': ['halves_shape = [50, 28, 14]', 'halves_shape = [50, 14]', 'halves_shape = 19600', 'halves_shape = None', "halves_shape = 'lower half'"],
-    '0.2': ['batches_and_last = [24, 396]', 'batches_and_last = 25', 'batches_and_last = [24.792, 500]', 'batches_and_last = ()'],
-    '0.3': ['def ink(images): return images.mean()', 'def ink(images): return images.sum((1, 2))', 'def ink(images): return images.mean(0)', 'def ink(images): images.mean((1, 2))',
-            'def ink(images): return images.means((1, 2))'],
-    '0.4': ['def accuracy(preds, labels): return (preds == labels).float().mean()', 'def accuracy(preds, labels): return (preds != labels).float().mean()',
-            'def accuracy(preds, labels): return (preds == labels.squeeze(1)).float().mean()'],
-    '0.5': ['def distances(images, means): return (images - means).abs().mean((-1, -2))', 'def distances(images, means): return (images - means[:, None]).abs().mean((-1, -2))',
-            'def distances(images, means): return ((images[:, None] - means)**2).mean((-1, -2)).sqrt()'],
+    '0.1': [
+        'halves_shape = [50, 28, 14]', 'halves_shape = [50, 14]', 'halves_shape = 19600', 'halves_shape = None',
+        "halves_shape = 'lower half'"],
+    '0.2': [
+        'batches_and_last = [24, 396]', 'batches_and_last = 25', 'batches_and_last = [24.792, 500]',
+        'batches_and_last = ()'],
+    '0.3': [
+        'def ink(images): return images.mean()', 'def ink(images): return images.sum((1, 2))',
+        'def ink(images): return images.mean(0)', 'def ink(images): images.mean((1, 2))',
+        'def ink(images): return images.means((1, 2))'],
+    '0.4': [
+        'def accuracy(preds, labels): return (preds == labels).float().mean()',
+        'def accuracy(preds, labels): return (preds != labels).float().mean()',
+        'def accuracy(preds, labels): return (preds == labels.squeeze(1)).float().mean()'],
+    '0.5': [
+        'def distances(images, means): return (images - means).abs().mean((-1, -2))',
+        'def distances(images, means): return (images - means[:, None]).abs().mean((-1, -2))',
+        'def distances(images, means): return ((images[:, None] - means)**2).mean((-1, -2)).sqrt()'],
     '1.1': ['gradient_shape = [64, 1]', 'gradient_shape = [1, 784]', 'gradient_shape = 784', 'gradient_shape = [785]'],
     '1.2': ['slope_at_1 = 6', 'slope_at_1 = 9', "slope_at_1 = '30'"],
-    '1.3': ['def steepness(f, x): return f(x + .001) - f(x)', 'def steepness(f, x): return (f(x + 1) - f(x))/1', 'def steepness(f, x): return 2*x', 'def steepness(f, x, h=0): return (f(x + h) - f(x))/h'],
-    '1.4': ['def squared_loss(predictions, targets): return ((predictions - targets)**2).mean()', 'def squared_loss(predictions, targets): return (predictions.sigmoid() - targets).abs().mean()',
-            'def squared_loss(predictions, targets): return ((predictions.sigmoid() - targets)**2).sum()', 'def squared_loss(predictions, targets): return (predictions.sigmoid() - targets).mean()**2'],
-    '1.5': ['''def minimise(f, start, lr, steps):
+    '1.3': [
+        'def steepness(f, x): return f(x + .001) - f(x)', 'def steepness(f, x): return (f(x + 1) - f(x))/1',
+        'def steepness(f, x): return 2*x', 'def steepness(f, x, h=0): return (f(x + h) - f(x))/h'],
+    '1.4': [
+        'def squared_loss(predictions, targets): return ((predictions - targets)**2).mean()',
+        'def squared_loss(predictions, targets): return (predictions.sigmoid() - targets).abs().mean()',
+        'def squared_loss(predictions, targets): return ((predictions.sigmoid() - targets)**2).sum()',
+        'def squared_loss(predictions, targets): return (predictions.sigmoid() - targets).mean()**2'],
+    '1.5': [
+        '''def minimise(f, start, lr, steps):
     x = start.clone().requires_grad_()
     for _ in range(steps):
         f(x).backward()
         x.data -= lr*x.grad
-    return x.detach()''', '''def minimise(f, start, lr, steps):
+    return x.detach()''',
+        '''def minimise(f, start, lr, steps):
     x = start.clone().requires_grad_()
     for _ in range(steps):
         f(x).backward()
         x.data += lr*x.grad
         x.grad.zero_()
-    return x.detach()''', '''def minimise(f, start, lr, steps):
+    return x.detach()''',
+        '''def minimise(f, start, lr, steps):
     x = start.clone().requires_grad_()
     for _ in range(steps):
         x.data -= lr*x.grad
@@ -52,41 +75,69 @@ wrong = {
     '2.1': ['weights_shape = [784, 10]', 'weights_shape = 7840', 'weights_shape = [1, 784]'],
     '2.2': ['steps = 193', 'steps = 1930', 'steps = 490', 'steps = 12396/64*10'],
     '2.3': ['sevens_first = 1010/2038', 'sevens_first = .97', 'sevens_first = .5'],
-    '2.4': ['def same_parameters(a, b): return a is b', 'def same_parameters(a, b): return a.parameters() == b.parameters()', 'def same_parameters(a, b): return torch.equal(a.weight, b.weight)',
-            'def same_parameters(a, b): return True', 'def same_parameters(a, b): return all(torch.allclose(p, q, atol=1e-5) for p, q in zip(a.parameters(), b.parameters()))'],
-    '2.5': ['''def momentum_step(params, velocities, lr, mom):
+    '2.4': [
+        'def same_parameters(a, b): return a is b',
+        'def same_parameters(a, b): return a.parameters() == b.parameters()',
+        'def same_parameters(a, b): return torch.equal(a.weight, b.weight)', 'def same_parameters(a, b): return True',
+        'def same_parameters(a, b): return all(torch.allclose(p, q, atol=1e-5) for p, q in '
+        'zip(a.parameters(), b.parameters()))'],
+    '2.5': [
+        '''def momentum_step(params, velocities, lr, mom):
     for p, v in zip(params, velocities):
         v = mom*v + p.grad
         p.data -= lr*v
-    return params''', '''def momentum_step(params, velocities, lr, mom):
+    return params''',
+        '''def momentum_step(params, velocities, lr, mom):
     for p, v in zip(params, velocities):
         v.mul_(mom).add_((1 - mom)*p.grad)
         p.data -= lr*v
-    return params''', '''def momentum_step(params, velocities, lr, mom):
+    return params''',
+        '''def momentum_step(params, velocities, lr, mom):
     for p, v in zip(params, velocities):
         p.data -= lr*v
         v.mul_(mom).add_(p.grad)
-    return params''', '''def momentum_step(params, velocities, lr, mom):
+    return params''',
+        '''def momentum_step(params, velocities, lr, mom):
     for p in params: p.data -= lr*p.grad
-    return params''', '''def momentum_step(params, velocities, lr, mom):
+    return params''',
+        '''def momentum_step(params, velocities, lr, mom):
     for p, v in zip(params, velocities):
         v.mul_(mom).add_(p.grad)
         p -= lr*v
     return params'''],
     '3.1': ['hidden_shape = [64, 10]', 'hidden_shape = [50, 64]', 'hidden_shape = [784, 50]', 'hidden_shape = 50'],
     '3.2': ['n_parameters = 784*100 + 100*10', 'n_parameters = 25153', 'n_parameters = 784*100 + 100'],
-    '3.3': ['def my_relu(x): return max(x, 0)', 'def my_relu(x): return x.abs()', 'def my_relu(x): return x[x > 0]', 'def my_relu(x): return (x > 0).float()', '''def my_relu(x):
+    '3.3': [
+        'def my_relu(x): return max(x, 0)', 'def my_relu(x): return x.abs()', 'def my_relu(x): return x[x > 0]',
+        'def my_relu(x): return (x > 0).float()',
+        '''def my_relu(x):
     x[x < 0] = 0'''],
-    '3.4': ['def slope_of_w(x, w, b, v): return v*x', 'def slope_of_w(x, w, b, v): return v if w*x + b > 0 else 0.', 'def slope_of_w(x, w, b, v): return w*v if w*x + b > 0 else 0.', 'def slope_of_w(x, w, b, v): return v*max(w*x + b, 0.)'],
-    '3.5': ['def xor_parameters(): return torch.ones(2, 2), torch.zeros(2), torch.ones(2, 1), torch.zeros(1)', 'def xor_parameters(): return torch.eye(2), torch.zeros(2), torch.ones(2, 1), torch.zeros(1)',
-            'def xor_parameters(): return torch.ones(2, 2), torch.zeros(2), torch.ones(2), torch.zeros(1)', 'def xor_parameters(): return None', 'def xor_parameters(): return 1, 2, 3, 4'],
-    '4.1': ['shape_after_conv1 = [128, 64, 22, 22]', 'shape_after_conv1 = [128, 64, 14, 14]', 'shape_after_conv1 = [64, 14, 14]'],
-    '4.2': ['def my_softmax(z): return z.exp()/z.exp().sum()', 'def my_softmax(z): return z.exp()/z.exp().sum(0)', 'def my_softmax(z): return z.sigmoid()', 'def my_softmax(z): return z/z.sum(1, keepdim=True)'],
-    '4.3': ['def my_cross_entropy(z, targets): return z.log_softmax(1)[torch.arange(len(z)), targets].mean()', 'def my_cross_entropy(z, targets): return -z.log_softmax(1)[:, targets].mean()',
-            'def my_cross_entropy(z, targets): return -z.softmax(1)[torch.arange(len(z)), targets].mean()', 'def my_cross_entropy(z, targets): return -z.log_softmax(1)[torch.arange(len(z)), targets].sum()'],
+    '3.4': [
+        'def slope_of_w(x, w, b, v): return v*x', 'def slope_of_w(x, w, b, v): return v if w*x + b > 0 else 0.',
+        'def slope_of_w(x, w, b, v): return w*v if w*x + b > 0 else 0.',
+        'def slope_of_w(x, w, b, v): return v*max(w*x + b, 0.)'],
+    '3.5': [
+        'def xor_parameters(): return torch.ones(2, 2), torch.zeros(2), torch.ones(2, 1), torch.zeros(1)',
+        'def xor_parameters(): return torch.eye(2), torch.zeros(2), torch.ones(2, 1), torch.zeros(1)',
+        'def xor_parameters(): return torch.ones(2, 2), torch.zeros(2), torch.ones(2), torch.zeros(1)',
+        'def xor_parameters(): return None', 'def xor_parameters(): return 1, 2, 3, 4'],
+    '4.1': [
+        'shape_after_conv1 = [128, 64, 22, 22]', 'shape_after_conv1 = [128, 64, 14, 14]',
+        'shape_after_conv1 = [64, 14, 14]'],
+    '4.2': [
+        'def my_softmax(z): return z.exp()/z.exp().sum()', 'def my_softmax(z): return z.exp()/z.exp().sum(0)',
+        'def my_softmax(z): return z.sigmoid()', 'def my_softmax(z): return z/z.sum(1, keepdim=True)'],
+    '4.3': [
+        'def my_cross_entropy(z, targets): return z.log_softmax(1)[torch.arange(len(z)), targets].mean()',
+        'def my_cross_entropy(z, targets): return -z.log_softmax(1)[:, targets].mean()',
+        'def my_cross_entropy(z, targets): return -z.softmax(1)[torch.arange(len(z)), targets].mean()',
+        'def my_cross_entropy(z, targets): return -z.log_softmax(1)[torch.arange(len(z)), targets].sum()'],
     '4.4': ['n_used = 4', 'n_used = 25', 'n_used = 3'],
-    '4.5': ['def residual_block(x, conv1, conv2): return conv2(F.relu(conv1(x))) + x', 'def residual_block(x, conv1, conv2): return F.relu(conv2(F.relu(conv1(x)))) + x',
-            'def residual_block(x, conv1, conv2): return F.relu(conv2(conv1(x)) + x)', 'def residual_block(x, conv1, conv2): return F.relu(conv2(F.relu(conv1(x))))'],
+    '4.5': [
+        'def residual_block(x, conv1, conv2): return conv2(F.relu(conv1(x))) + x',
+        'def residual_block(x, conv1, conv2): return F.relu(conv2(F.relu(conv1(x)))) + x',
+        'def residual_block(x, conv1, conv2): return F.relu(conv2(conv1(x)) + x)',
+        'def residual_block(x, conv1, conv2): return F.relu(conv2(F.relu(conv1(x))))'],
 }
 
 
@@ -112,7 +163,9 @@ def exercises(name):
     found = {}
     for c in sections(name).get('Exercises', []):
         number = re.match(r'### Exercise (\d\.\d): \S', heading(c))
-        if number: number = number[1]; assert number not in found; found[number] = [c]
+        if number:
+            assert number[1] not in found
+            found[number[1]] = [c]
         elif found: [*found.values()][-1].append(c)
     return found
 
@@ -121,7 +174,8 @@ def exercises(name):
 def solutions(name):
     "The code and the explanation of each solution, by the number of its exercise"
     text = '\n\n'.join(source(c) for c in sections(name).get('Solutions', []))
-    found = re.findall(r'^<details><summary>Exercise (\d\.\d)</summary>\n\n```python\n(.+?)\n```\n\n(.+?)\n\n</details>$', text, flags=re.M | re.S)
+    form = r'^<details><summary>Exercise (\d\.\d)</summary>\n\n```python\n(.+?)\n```\n\n(.+?)\n\n</details>$'
+    found = re.findall(form, text, flags=re.M | re.S)
     assert len(found) == text.count('<details>') == len({number for number, _, _ in found})
     return {number: (code, why) for number, code, why in found}
 
@@ -147,7 +201,8 @@ def told(name, answer, check):
 
 
 every_notebook = pytest.mark.parametrize('name', notebook_names)
-every_exercise = pytest.mark.parametrize('name, number', [pytest.param(name, number, id=f'{name} {number}') for name in notebook_names for number in exercises(name)])
+every_exercise = pytest.mark.parametrize('name, number', [
+    pytest.param(name, number, id=f'{name} {number}') for name in notebook_names for number in exercises(name)])
 
 
 @pytest.fixture(autouse=True)
@@ -157,7 +212,8 @@ def in_the_notebooks_folder(monkeypatch): monkeypatch.chdir(root/'nbs')
 @every_notebook
 def test_sections_come_in_the_same_order_everywhere(name):
     titles = [*sections(name)]
-    ending = ['What you have now', 'Exercises', 'Going further', *(['Glossary'] if name == '00_data' else []), 'Solutions']
+    glossary = ['Glossary'] if name == '00_data' else []
+    ending = ['What you have now', 'Exercises', 'Going further', *glossary, 'Solutions']
     assert [o for o in titles if o in ending] == ending
     assert titles[-1] == 'Solutions' and all(c['cell_type'] == 'markdown' for c in sections(name)['Solutions'])
 
@@ -217,23 +273,21 @@ class Awkward:
 
 @pytest.mark.parametrize('expected', [3, 2.5, [50, 784], 'seven', True])
 def test_the_checks_never_raise_and_never_call_nonsense_right(expected):
-    import numpy as np
-    import torch
-
-    from mnist_stages.data import check_function, check_value
-    odd = [None, '', 'three', b'3', {}, {3}, {'a': 3}, [[1], [2, 3]], [None], [], (), object(), Awkward(), [Awkward()], print, int, float('nan'), 1j, 10**400, torch.tensor(7),
-           torch.zeros(0), torch.zeros(3, 3, requires_grad=True), torch.zeros(2, 2, dtype=torch.complex64), np.array(['a']), np.array([None]), NotImplemented, range(3), slice(3)]
+    odd = [None, '', 'three', b'3', {}, {3}, {'a': 3}, [[1], [2, 3]], [None], [], (), object(), Awkward(), [Awkward()],
+           print, int, float('nan'), 1j, 10**400, torch.tensor(7), torch.zeros(0),
+           torch.zeros(3, 3, requires_grad=True), torch.zeros(2, 2, dtype=torch.complex64), np.array(['a']),
+           np.array([None]), NotImplemented, range(3), slice(3)]
+    hint, tensor = 'Read it again.', torch.tensor(expected) if isinstance(expected, list) else expected
     for answer in odd:
-        for check in (lambda: check_value(answer, torch.tensor(expected) if isinstance(expected, list) else expected, 'Read it again.'),
-                      lambda: check_function(lambda x: answer, ((1,), expected, 'Read it again.'))):
+        checks = [partial(check_value, answer, tensor, hint),
+                  partial(check_function, lambda x, answer=answer: answer, ((1,), expected, hint))]
+        for check in checks:
             with redirect_stdout(io.StringIO()) as out: check()
-            assert re.fullmatch(r'Not yet: .+ Hint: Read it again\.\n', out.getvalue()), (answer if not isinstance(answer, Awkward) else 'Awkward', out.getvalue())
+            said = 'Awkward' if isinstance(answer, Awkward) else answer
+            assert re.fullmatch(r'Not yet: .+ Hint: Read it again\.\n', out.getvalue()), (said, out.getvalue())
 
 
 def test_a_function_that_changes_what_it_is_given_does_not_spoil_the_next_case(capsys):
-    import torch
-
-    from mnist_stages.data import check_function
     x = torch.ones(2)
     def double(x): return x.mul_(2)
     check_function(double, ((x,), torch.full((2,), 2.), 'Double.'), ((x,), torch.full((2,), 2.), 'Double.'))

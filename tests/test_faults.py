@@ -15,7 +15,8 @@ def table(tmp_path_factory):
     "For each section: trials and outcome"
     if sys.platform == 'linux':
         for tool in 'mount', 'unshare': need(tool)
-    done = subprocess.run([sys.executable, root/'tests'/'faults.py', '--short'], cwd=tmp_path_factory.mktemp('elsewhere'), capture_output=True, text=True)
+    command = [sys.executable, root/'tests'/'faults.py', '--short']
+    done = subprocess.run(command, cwd=tmp_path_factory.mktemp('elsewhere'), capture_output=True, text=True)
     print(done.stdout, done.stderr)
     rows = [[x.strip() for x in o.split(' | ')] for o in done.stdout.splitlines() if o.startswith('| ')]
     return {o[0].strip('| '): (int(o[2]), o[4].strip(' |')) for o in rows if o[2].isdigit()}

@@ -11,8 +11,12 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from PIL import Image
 
-from mnist_stages.data import StageResult, load_mnist
-from mnist_stages.resnet18 import DigitPad, draw_strokes, example_strokes, find_ink, paper_of, predict, prepare_digit, read_digit
+from mnist_stages.app import pad as pad_module
+from mnist_stages.app.pad import DigitPad, predict, read_digit
+from mnist_stages.resnet18 import prepare_digit
+from mnist_stages.tools.files import load_mnist
+from mnist_stages.tools.pictures import draw_strokes, example_strokes, find_ink, paper_of, to_grey
+from mnist_stages.tools.results import StageResult
 
 mnist = load_mnist()
 seven = np.asarray(draw_strokes(example_strokes[7]))      # 280 × 280, black on white
@@ -20,7 +24,11 @@ in_a_corner = st.tuples(st.integers(0, 150), st.integers(0, 150), st.integers(0,
 quick = settings(max_examples=100, deadline=None)
 
 
-def digit(i): return 255 - np.asarray(Image.fromarray(mnist.valid_images[i].numpy()).resize((196, 196), Image.Resampling.BICUBIC))
+def digit(i):
+    large = Image.fromarray(mnist.valid_images[i].numpy()).resize((196, 196), Image.Resampling.BICUBIC)
+    return 255 - np.asarray(large)
+
+
 def on_paper(picture, around): return np.pad(picture, (around[:2], around[2:]), constant_values=255)
 def extent(x, axis): return int((x > .1).any(axis).sum())
 def mass(x): return [float((x.sum(axis)*torch.arange(28)).sum()/x.sum()) for axis in (1, 0)]
@@ -64,15 +72,17 @@ def test_wherever_on_the_paper(i, around, elsewhere):
 @given(st.integers(0, 9999), st.floats(.3, 3))
 def test_large_or_small(i, scale):
     side = round(196*scale)
-    other = np.asarray(Image.fromarray(digit(i)).resize((side, side), Image.Resampling.BOX if scale < 1 else Image.Resampling.BICUBIC))
+    how = Image.Resampling.BOX if scale < 1 else Image.Resampling.BICUBIC
+    other = np.asarray(Image.fromarray(digit(i)).resize((side, side), how))
     assert far_but_for_a_pixel(prepare_digit(digit(i)), prepare_digit(other)) < .05
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.one_of(arrays(np.uint8, array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=40)),
-                 arrays(np.float32, array_shapes(min_dims=2, max_dims=2, max_side=40), elements=st.floats(0, 1, width=32)),
-                 arrays(np.float32, array_shapes(min_dims=2, max_dims=3, max_side=8), elements=st.floats(width=32)),
-                 arrays(np.int64, array_shapes(max_side=5)), arrays(bool, array_shapes(max_side=9)), arrays('<U2', 3)))
+@given(st.one_of(
+    arrays(np.uint8, array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=40)),
+    arrays(np.float32, array_shapes(min_dims=2, max_dims=2, max_side=40), elements=st.floats(0, 1, width=32)),
+    arrays(np.float32, array_shapes(min_dims=2, max_dims=3, max_side=8), elements=st.floats(width=32)),
+    arrays(np.int64, array_shapes(max_side=5)), arrays(bool, array_shapes(max_side=9)), arrays('<U2', 3)))
 def test_any_array_is_prepared_or_refused(a):
     try: check_prepared(prepare_digit(a))
     except ValueError as e: assert len(str(e)) > 30
@@ -115,13 +125,20 @@ def in_mode(mode, a):
     if mode == 'I': return Image.fromarray(a.astype('int32')*257)
     if mode == 'I;16': return Image.fromarray(a.astype('uint16')*257)
     im = Image.fromarray(a)
-    return im.convert('RGBA').convert(mode) if mode == 'RGBa' else im.convert('LA').convert('PA') if mode == 'PA' else im.convert(mode)
+    by_way_of = {'RGBa': 'RGBA', 'PA': 'LA'}
+    return im.convert(by_way_of.get(mode, im.mode)).convert(mode)
 
 
 @pytest.mark.parametrize('mode', modes)
 def test_every_mode_of_pil(mode):
     assert in_mode(mode, seven).mode == mode
     assert far(prepare_digit(in_mode(mode, seven)), prepare_digit(seven)) < .01
+
+
+def test_grey_is_light_from_0_to_1():
+    grey = to_grey(seven)
+    assert grey.shape == (280, 280) and grey.dtype.kind == 'f'
+    assert np.abs(grey - seven/255).max() < 1e-6
 
 
 @pytest.mark.parametrize('ink', [0, 255])
@@ -136,19 +153,24 @@ def test_a_camera_held_sideways(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6
     Image.fromarray(seven).rotate(90, expand=True).save(tmp_path/'photo.jpg', exif=exif, quality=95)
-    for path in (tmp_path/'photo.jpg', str(tmp_path/'photo.jpg')): assert far(prepare_digit(path), prepare_digit(seven)) < .02
+    for path in (tmp_path/'photo.jpg', str(tmp_path/'photo.jpg')):
+        assert far(prepare_digit(path), prepare_digit(seven)) < .02
 
 
 @pytest.mark.parametrize('form', [
-    torch.tensor, lambda a: torch.tensor(a)[None], lambda a: torch.tensor(a).repeat(3, 1, 1), lambda a: np.stack([a]*3, -1), lambda a: a[..., None],
-    lambda a: torch.tensor(a)/255, lambda a: torch.tensor(a/255), lambda a: (torch.tensor(a)/255).requires_grad_(), lambda a: np.stack([a/255]*3, -1).astype('float32')])
+    torch.tensor, lambda a: torch.tensor(a)[None], lambda a: torch.tensor(a).repeat(3, 1, 1),
+    lambda a: np.stack([a]*3, -1), lambda a: a[..., None], lambda a: torch.tensor(a)/255,
+    lambda a: torch.tensor(a/255), lambda a: (torch.tensor(a)/255).requires_grad_(),
+    lambda a: np.stack([a/255]*3, -1).astype('float32')])
 def test_every_form_of_an_array(form): assert far(prepare_digit(form(seven)), prepare_digit(seven)) < 1e-3
 
 
 @pytest.mark.parametrize('bad, said', [
-    (Image.new('L', (50, 50), 200), 'nothing written'), (Image.new('L', (0, 0)), 'shape'), (np.zeros((28, 28)), 'nothing written'),
-    (torch.zeros(1, 1, 28, 28), r'shape \[1, 1, 28, 28\]'), (np.zeros(784), r'shape \[784\]'), (np.zeros((28, 28, 2)), r'shape \[28, 28, 2\]'),
-    (np.full((28, 28), np.nan), 'nan'), (seven.astype(float), 'from 0 to 255'), (seven.astype(int), 'int64'), (-(seven/255.), 'from -1 to'),
+    (Image.new('L', (50, 50), 200), 'nothing written'), (Image.new('L', (0, 0)), 'shape'),
+    (np.zeros((28, 28)), 'nothing written'), (torch.zeros(1, 1, 28, 28), r'shape \[1, 1, 28, 28\]'),
+    (np.zeros(784), r'shape \[784\]'), (np.zeros((28, 28, 2)), r'shape \[28, 28, 2\]'),
+    (np.full((28, 28), np.nan), 'nan'), (seven.astype(float), 'from 0 to 255'), (seven.astype(int), 'int64'),
+    (-(seven/255.), 'from -1 to'),
     (None, 'object'), ([[1, 2], [3]], 'object'), (['a'], '<U1'), (seven.astype(complex), 'complex')])
 def test_bad_input_is_told_what_is_expected(bad, said):
     with pytest.raises(ValueError, match=said) as e: prepare_digit(bad)
@@ -160,7 +182,8 @@ def test_bad_files(tmp_path):
     (tmp_path/'text.png').write_text('a seven')
     Image.fromarray(seven).save(tmp_path/'whole.png')
     (tmp_path/'half.png').write_bytes((tmp_path/'whole.png').read_bytes()[:400])
-    with Image.open(tmp_path/'half.png') as im, pytest.raises(ValueError, match='This picture cannot be read'): prepare_digit(im)
+    with Image.open(tmp_path/'half.png') as im:
+        with pytest.raises(ValueError, match='This picture cannot be read'): prepare_digit(im)
     for o in ('text.png', 'half.png', '.'):
         with pytest.raises(ValueError, match='cannot be read as a picture'): prepare_digit(tmp_path/o)
 
@@ -172,7 +195,8 @@ def stage(n, answer, digits='0 to 9', sure=.9):
         p = torch.full((len(images), 10), (1 - sure)/9)
         p[:, answer] = sure
         return p
-    return StageResult(stage=n, approach=f'stage {n}', digits=digits, parameters=0, epochs=0, accuracy=0, seconds=0, predict=says)
+    return StageResult(stage=n, approach=f'stage {n}', digits=digits, parameters=0, epochs=0, accuracy=0, seconds=0,
+                       predict=says)
 
 
 results = [stage(0, 3, '3 or 7', 1.), stage(1, 7, '3 or 7'), stage(4, 5)]
@@ -181,7 +205,8 @@ results = [stage(0, 3, '3 or 7', 1.), stage(1, 7, '3 or 7'), stage(4, 5)]
 def test_predict():
     said, p = predict(seven, results[2])
     assert said == 5 and p.shape == (10,) and abs(float(p.sum()) - 1) < 1e-5
-    with pytest.raises(ValueError, match='run the stage first'): predict(seven, StageResult(stage=4, approach='', digits='', parameters=0, epochs=0, accuracy=0, seconds=0))
+    untrained = StageResult(stage=4, approach='', digits='', parameters=0, epochs=0, accuracy=0, seconds=0)
+    with pytest.raises(ValueError, match='run the stage first'): predict(seven, untrained)
 
 
 def test_read_digit_is_ready_for_json():
@@ -210,7 +235,8 @@ def test_the_pad_answers_a_drawing():
 def test_the_pad_says_what_is_wrong_and_goes_on():
     broken = stage(1, 7)
     broken.predict = lambda images: 1/0
-    for wrong, said in ((data_url(Image.new('RGBA', (280, 280), 'white')), 'nothing written'), ('data:,', 'cannot identify'), (data_url(Image.fromarray(seven)), 'division by zero')):
+    empty, picture = data_url(Image.new('RGBA', (280, 280), 'white')), data_url(Image.fromarray(seven))
+    for wrong, said in (empty, 'nothing written'), ('data:,', 'cannot identify'), (picture, 'division by zero'):
         pad = DigitPad([broken])
         pad.drawing = wrong
         assert said in pad.answers['problem'] and 'stages' not in pad.answers
@@ -227,9 +253,8 @@ def test_without_a_front_end_it_is_one_line_of_text():
 def test_a_front_end_is_one_that_can_be_typed_into(allowed, monkeypatch):
     from types import SimpleNamespace as NS
 
-    from mnist_stages import resnet18
     kernel = NS(get_parent=lambda: dict(content=dict(allow_stdin=allowed)))
-    monkeypatch.setattr(resnet18, 'get_ipython', lambda: NS(kernel=kernel))
+    monkeypatch.setattr(pad_module, 'get_ipython', lambda: NS(kernel=kernel))
     data = DigitPad(results)._repr_mimebundle_()
     assert ('application/vnd.jupyter.widget-view+json' in str(data)) == allowed
 

@@ -3,13 +3,13 @@ import ast
 import json
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
-from conftest import cells, code_cells, markdown, outputs, root, source
+from conftest import cells, code_cells, lessons, markdown, outputs, root, source
 from conftest import notebook_names as names
 
-modules = [o.split('_', 1)[1] for o in names]
-
+from mnist_stages.tools import testing
 
 every_notebook = pytest.mark.parametrize('name', names)
 
@@ -59,7 +59,8 @@ def test_links_lead_somewhere(name):
         if path.startswith('http'): continue
         assert not path or (root/'nbs'/path).exists(), target
         if anchor:
-            headings = re.findall(r'^#+ (.+)$', '\n'.join(source(c) for c in cells(Path(path).stem or name)), flags=re.M)
+            there = '\n'.join(source(c) for c in cells(Path(path).stem or name))
+            headings = re.findall(r'^#+ (.+)$', there, flags=re.M)
             assert anchor.replace('-', ' ') in headings, target
 
 
@@ -70,23 +71,16 @@ def test_one_glossary_that_every_notebook_links_and_whose_words_stand_where_it_s
     for term, meaning, number, name in rows:
         assert name.startswith(number) and len(meaning) > 10
         text = markdown(name).replace(glossary, '').lower()
-        for word in term.lower().split(', '): assert re.search(rf'(?<!\w){re.escape(word)}', text), f'{word} is not in {name}'
-    for name in names: assert '[glossary](#Glossary)' in markdown(name) or '[glossary](00_data.ipynb#Glossary)' in markdown(name), name
+        for word in term.lower().split(', '):
+            assert re.search(rf'(?<!\w){re.escape(word)}', text), f'{word} is not in {name}'
+    for name in names:
+        links = '[glossary](#Glossary)', '[glossary](00_data.ipynb#Glossary)'
+        assert any(o in markdown(name) for o in links), name
 
 
 @every_notebook
 def test_nothing_reads_outside_the_project(name):
     for c in cells(name): assert '../shared' not in source(c)
-
-
-@pytest.mark.parametrize('i, module', list(enumerate(modules)))
-def test_a_module_imports_only_earlier_ones_and_not_fastbook(i, module):
-    tree = ast.parse((root/'mnist_stages'/f'{module}.py').read_text(encoding='utf-8'))
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom):
-            if node.level: assert node.module in modules[:i], node.module
-            else: assert node.module.split('.')[0] not in ('fastbook', 'mnist_stages')
-        elif isinstance(node, ast.Import): assert not [o for o in node.names if o.name == 'fastbook']
 
 
 def test_the_names_that_the_field_knows():
@@ -97,7 +91,7 @@ def test_the_names_that_the_field_knows():
         assert set(exported.split()) <= set(module.__all__)
 
 
-@pytest.mark.parametrize('module', modules)
+@pytest.mark.parametrize('module', lessons)
 def test_every_public_function_is_documented(module):
     tree = ast.parse((root/'mnist_stages'/f'{module}.py').read_text(encoding='utf-8'))
     lines = (root/'mnist_stages'/f'{module}.py').read_text(encoding='utf-8').splitlines()
@@ -105,14 +99,124 @@ def test_every_public_function_is_documented(module):
         if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and not node.name.startswith('_'):
             assert ast.get_docstring(node), node.name
         if isinstance(node, ast.FunctionDef) and not node.name.startswith('_') and node.name != 'no_progress':
-            for arg in node.args.args: assert '#' in lines[arg.lineno - 1], f'{node.name}: {arg.arg}'
+            said = ast.get_docstring(node)
+            for arg in node.args.args:
+                assert '#' in lines[arg.lineno - 1] or f'`{arg.arg}`' in said, f'{node.name}: {arg.arg}'
 
 
-def test_nbdev_test_runs_one_notebook_at_a_time(monkeypatch):
+@pytest.mark.parametrize('version, fresh', [((3, 10), {}), ((3, 11), {'max_tasks_per_child': 1})])
+def test_nbdev_test_runs_one_notebook_at_a_time(version, fresh, monkeypatch):
+    "each in a process of its own, where Python can do that"
     import nbdev.test
     from nbdev.config import get_config, import_obj
     calls = []
     monkeypatch.setattr(nbdev.test, 'parallel', lambda *args, **kwargs: calls.append((args, kwargs)))
-    import_obj(get_config(root)['test_setup'])([])
+    monkeypatch.setattr(testing, 'sys', SimpleNamespace(version_info=version))
+    set_up = import_obj(get_config(root)['test_setup'])
+    assert set_up is testing.nbdev_one_at_a_time
+    set_up([])
     nbdev.test.parallel('f', 'files', n_workers=8, pause=.01)
-    assert calls == [(('f', 'files'), {'n_workers': 1, 'max_tasks_per_child': 1, 'pause': .01})]
+    assert calls == [(('f', 'files'), {'n_workers': 1, 'pause': .01, **fresh})]
+
+
+# No plumbing: a notebook holds what it teaches, and what it stands on is in tools
+
+#: For each notebook at most so many non-blank lines of exported code, and of all code up to "What you have now"
+most_lines = {'00': (100, 150), '01': (110, 190), '02': (60, 150), '03': (25, 150), '04': (230, 190)}
+most_words = 3_000          # of text up to there
+the_end = '## What you have now'
+
+
+def lines_of_code(cell):
+    "The lines of a code cell that hold code or a comment, and no directive"
+    return [o for o in source(cell).splitlines() if o.strip() and not o.startswith('#|')]
+
+
+def is_exported(cell): return bool(re.search(r'^#\| *exporti?\b', source(cell), flags=re.M))
+
+
+def calls_of_check(function):
+    "How often the body of a function calls `check.something`"
+    calls = [o.func for line in function.body for o in ast.walk(line) if isinstance(o, ast.Call)]
+    return sum(isinstance(o, ast.Attribute) and ast.unparse(o.value) == 'check' for o in calls)
+
+
+def plumbing(cell):
+    "What a code cell has that no notebook should, in words"
+    code = source(cell)
+    if sum(bool(o.strip()) for o in code.splitlines()) > 25: yield 'a cell of more than 25 lines'
+    for o in lines_of_code(cell):
+        if len(o) > 100: yield f'a line of {len(o)} characters: {o}'
+    for node in ast.walk(ast.parse(code)):
+        defined = isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))
+        if defined and re.fullmatch(r'_(?!_.*__$).*', node.name): yield f'a private helper: {node.name}'
+        if isinstance(node, ast.Raise): yield f'raise: {ast.unparse(node)}'
+        if isinstance(node, ast.Name) and node.id == 'isinstance': yield 'isinstance'
+        if isinstance(node, ast.FunctionDef) and is_exported(cell) and calls_of_check(node) > 1:
+            yield f'more than one call of check in {node.name}'
+
+
+def size(all_cells):
+    "Lines of exported code, and lines of code and words of text up to the end of the main path"
+    end = [i for i, c in enumerate(all_cells) if c['cell_type'] == 'markdown' and source(c).startswith(the_end)]
+    main_path = all_cells[:end[0]]
+    code = [c for c in all_cells if c['cell_type'] == 'code']
+    return (sum(len(lines_of_code(c)) for c in code if is_exported(c)),
+            sum(len(lines_of_code(c)) for c in main_path if c['cell_type'] == 'code'),
+            sum(len(source(c).split()) for c in main_path if c['cell_type'] == 'markdown'))
+
+
+def too_much(name, all_cells):
+    "By what a notebook has grown too large, in words"
+    limits = {'exported lines': most_lines[name[:2]][0], 'lines on the main path': most_lines[name[:2]][1],
+              'words on the main path': most_words}
+    return [f'{n} {what}, and not {most}' for n, (what, most) in zip(size(all_cells), limits.items()) if n > most]
+
+
+@every_notebook
+def test_no_plumbing(name):
+    found = [f'{o}  in  {source(c)[:80]!r}' for c in code_cells(name) for o in plumbing(c)]
+    assert not found, '\n'.join(found)
+
+
+@every_notebook
+def test_no_larger_than_can_be_read(name): assert too_much(name, cells(name)) == []
+
+
+@every_notebook
+def test_the_set_up_cell_is_the_same_everywhere(name):
+    assert source(code_cells(name)[0]) == source(code_cells('00_data')[0])
+
+
+def cell(text, kind='code'): return {'cell_type': kind, 'source': [text]}
+
+
+@pytest.mark.parametrize('text, said', [
+    ('def _f(): pass', 'private helper: _f'), ('class _A: pass', 'private helper: _A'),
+    ('class A:\n    def _f(self): pass', 'private helper: _f'), ('def f():\n    def _g(): pass', 'private helper: _g'),
+    ('def __f(): pass', 'private helper: __f'), ('def _(): pass', 'private helper: _'),
+    ("raise ValueError('x')", 'raise'), ('def f():\n    if x: raise', 'raise'),
+    ('assert isinstance(x, int)', 'isinstance'), ('f = map(partial(isinstance, x), y)', 'isinstance'),
+    (f"x = '{'x'*100}'", 'characters'), (f'x = 1  # {"x"*100}', 'characters'), (f'# {"x"*100}', 'characters'),
+    ('x = 1\n'*26, 'more than 25 lines'),
+    ('#| export\ndef f(a, b):\n    check.images(a)\n    check.images(b)', 'one call of check in f'),
+    ('#| export\n@check.explain\ndef f(a):\n    check.lr(check.whole(a=a))', 'one call of check in f'),
+    ('#| export\nclass A:\n    def f(self):\n        check.lr(1)\n        for _ in check.batches(dl): pass', 'in f')])
+def test_plumbing_is_noticed(text, said): assert any(said in o for o in plumbing(cell(text)))
+
+
+@pytest.mark.parametrize('text', [
+    'class A:\n    def __init__(self): pass', f'#| fig-alt: "{"x"*200}"\nx = 1', f"x = '{'x'*94}'", 'x = 1\n'*25,
+    'for _ in range(3): pass', '#| export\n@check.explain\ndef f(a):\n    check.lr(a)\n    return a',
+    '#| export\nclass A:\n    def f(self): check.lr(1)\n    def g(self): check.lr(1)', "'raise isinstance'  # raise"])
+def test_what_is_no_plumbing_is_not_complained_about(text): assert not list(plumbing(cell(text)))
+
+
+@pytest.mark.parametrize('name', names)
+@pytest.mark.parametrize('exported, main, words', [(0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1)])
+def test_a_notebook_that_is_too_large_is_noticed(name, exported, main, words):
+    most_exported, most_main = most_lines[name[:2]]
+    nb = [cell('#| hide\n\n' + 'x\n'*(most_main + main)), cell('word '*(most_words + words), 'markdown'),
+          cell(the_end, 'markdown'), cell('a word', 'markdown'), cell('y\n'*1000),
+          cell('#| export\n\n' + 'x\n'*(most_exported + exported))]
+    assert len(too_much(name, nb)) == exported + main + words

@@ -2,39 +2,43 @@
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
-import sysconfig
 import tarfile
 import zipfile
 from importlib.metadata import version
-from pathlib import Path
 
 import pytest
-from conftest import root
+from checkout import borrowed_environment, copy_of_the_checkout, known_files
+from conftest import network_apart, no_network, root
 
 import mnist_stages
 
-in_package = ['mnist_stages/mnist/' + o for o in ('train-images-idx3-ubyte.gz', 'train-labels-idx1-ubyte.gz', 't10k-images-idx3-ubyte.gz', 't10k-labels-idx1-ubyte.gz', 'NOTICE.txt')] + ['mnist_stages/pad.js']
+in_package = [o for o in known_files() if o.startswith('mnist_stages/')]
 
 
 @pytest.fixture(scope='module')
 def built(tmp_path_factory):
     "The sdist, and the wheel built from it, made from a copy of the files that git knows"
     work = tmp_path_factory.mktemp('build')
-    known = subprocess.run(['git', 'ls-files', '-co', '--exclude-standard'], cwd=root, capture_output=True, text=True, check=True).stdout.splitlines()
-    for o in known:
-        (work/'src'/o).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(root/o, work/'src'/o)
-    subprocess.run([sys.executable, '-m', 'build', '--no-isolation', '--outdir', work/'dist', work/'src'], check=True, capture_output=True)
+    copy_of_the_checkout(work/'src')
+    build = [sys.executable, '-m', 'build', '--no-isolation', '--outdir', work/'dist', work/'src']
+    subprocess.run(build, check=True, capture_output=True)
     return {o.suffix: o for o in (work/'dist').iterdir()}
 
 
-def test_wheel_and_sdist_hold_the_data_and_the_licences(built):
+def test_the_list_of_what_belongs_into_the_package_has_all_that_is_no_code():
+    parts = 'train', 't10k'
+    data = [f'{o}-images-idx3-ubyte.gz' for o in parts] + [f'{o}-labels-idx1-ubyte.gz' for o in parts]
+    expected = ['scoreboard.json', 'app/pad.js', 'mnist/NOTICE.txt', *(f'mnist/{o}' for o in data)]
+    assert {o for o in in_package if not o.endswith('.py')} == {f'mnist_stages/{o}' for o in expected}
+
+
+def test_wheel_and_sdist_hold_every_file_of_the_package_and_the_licences(built):
     wheel = zipfile.ZipFile(built['.whl']).namelist()
     sdist = [o.split('/', 1)[-1] for o in tarfile.open(built['.gz']).getnames()]
-    for o in in_package: assert o in wheel and o in sdist
+    assert set(in_package) == {o for o in wheel if o.startswith('mnist_stages/')}
+    assert set(in_package) <= set(sdist)
     for o in 'settings.ini setup.py pyproject.toml README.md LICENSE'.split(): assert o in sdist
     assert any(o.endswith('licenses/LICENSE') for o in wheel)
     assert not [o for o in wheel if o.startswith(('tests', 'nbs'))]
@@ -48,34 +52,50 @@ def test_the_metadata_has_the_address(built, settings):
 
 @pytest.fixture(scope='module')
 def elsewhere(built, tmp_path_factory):
-    "A virtual environment with the wheel alone; what it depends on comes from this environment. The checkout is not on its path."
+    "The programs of an environment with the wheel alone; what it depends on comes from this environment"
     env = tmp_path_factory.mktemp('elsewhere')/'venv'
-    subprocess.run([sys.executable, '-m', 'venv', '--without-pip', env], check=True)
-    scheme = sysconfig.get_paths(vars={'base': str(env), 'platbase': str(env)})
-    Path(scheme['purelib'], 'dependencies.pth').write_text('\n'.join({sysconfig.get_path('purelib'), sysconfig.get_path('platlib')}))
-    subprocess.run([sys.executable, '-m', 'pip', '--python', env, 'install', '--no-deps', '--no-index', '--quiet', '--ignore-installed', built['.whl']], check=True)
-    return Path(scheme['scripts'])
-
-
-def without_network(): return ['unshare', '--net', '--map-root-user'] if shutil.which('unshare') and not subprocess.run(['unshare', '--net', '--map-root-user', 'true'], capture_output=True).returncode else []
+    programs = borrowed_environment(env)
+    pip = [sys.executable, '-m', 'pip', '--python', env]
+    install = [*pip, 'install', '--no-deps', '--no-index', '--quiet', '--ignore-installed', built['.whl']]
+    subprocess.run(install, check=True)
+    return programs
 
 
 def test_the_wheel_runs_elsewhere_without_a_network(elsewhere, tmp_path):
-    env = {k: v for k, v in os.environ.items() if k != 'PYTHONPATH'} | {'FASTAI_HOME': str(tmp_path/'fastai')}
-    where = subprocess.run([elsewhere/'python', '-c', 'import mnist_stages; print(mnist_stages.__file__)'], cwd=tmp_path, env=env, capture_output=True, text=True).stdout
+    (tmp_path/'apart').mkdir()
+    (tmp_path/'apart'/'sitecustomize.py').write_text(no_network)        # where there is no `unshare`, this at least
+    env = {**os.environ, 'PYTHONPATH': str(tmp_path/'apart'), 'FASTAI_HOME': str(tmp_path/'fastai')}
+
+    def run(*command):
+        return subprocess.run([*network_apart(), *command], cwd=tmp_path, env=env, capture_output=True, text=True)
+
+    where = run(elsewhere/'python', '-c', 'import mnist_stages; print(mnist_stages.__file__)').stdout
     assert where.startswith(str(elsewhere.parent))
-    done = subprocess.run(without_network() + [elsewhere/'mnist_stages', '--stages', '1', '--json'], cwd=tmp_path, env=env, capture_output=True, text=True)
+    refused = run(elsewhere/'python', '-c', "import socket; socket.create_connection(('127.0.0.1', 9))").stderr
+    assert 'this test allows no network' in refused
+    assert run(elsewhere/'mnist_stages', '--version').stdout == f'mnist_stages {mnist_stages.__version__}\n'
+    done = run(elsewhere/'mnist_stages', '--stages', '1', '--json')
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)['stages'][0]['accuracy'] >= .968
     assert (tmp_path/'mnist_stages.png').exists()
 
 
-def test_an_old_dependency_is_one_sentence(elsewhere, tmp_path):
+@pytest.mark.parametrize('command', [
+    ['python', '-c', 'import mnist_stages.data'], ['python', '-c', 'import mnist_stages.resnet18'],
+    ['python', '-c', 'import mnist_stages.app.stages'], ['python', '-c', 'import mnist_stages.tools.files'],
+    ['mnist_stages', '--stages', '0']], ids=' '.join)
+def test_an_old_dependency_is_one_sentence(elsewhere, tmp_path, command):
     (tmp_path/'torch-1.13.dist-info').mkdir()
-    (tmp_path/'torch-1.13.dist-info'/'METADATA').write_text('Metadata-Version: 2.1\nName: torch\nVersion: 1.13\n')
-    done = subprocess.run([elsewhere/'python', '-c', 'import mnist_stages.data'], cwd=tmp_path, env={**os.environ, 'PYTHONPATH': str(tmp_path)}, capture_output=True, text=True)
-    said = done.stderr.strip().splitlines()[-1]
-    assert done.returncode == 1 and re.fullmatch(r"ImportError: mnist_stages needs torch>=[\d.]+, and 1\.13 is installed\. Run  pip install --upgrade 'torch>=[\d.]+'  and start Python again\.", said), done.stderr
+    metadata = 'Metadata-Version: 2.1\nName: torch\nVersion: 1.13\n'
+    (tmp_path/'torch-1.13.dist-info'/'METADATA').write_text(metadata)
+    env = {**os.environ, 'PYTHONPATH': str(tmp_path)}
+    done = subprocess.run([elsewhere/command[0], *command[1:]], cwd=tmp_path, env=env, capture_output=True, text=True)
+    *before, said = done.stderr.splitlines()
+    assert done.returncode == 1 and re.fullmatch(
+        r'(?:ImportError|mnist_stages): mnist_stages needs torch>=[\d.]+, and 1\.13 is installed\. '
+        r"Run  pip install --upgrade 'torch>=[\d.]+'  and start Python again\.", said), done.stderr
+    if command[0] == 'mnist_stages': assert not before
+    else: assert before[0].startswith('Traceback') and not any(o.startswith('During handling') for o in before)
 
 
 def test_one_version(settings):
@@ -90,7 +110,8 @@ def test_readme_has_the_two_commands_and_reads_along():
 
 
 def test_only_lower_bounds(settings):
-    for o in (settings['requirements'] + settings['dev_requirements']).split(): assert re.fullmatch(r'[a-z-]+>=[\d.]+', o), o
+    needed = (settings['requirements'] + settings['dev_requirements']).split()
+    for o in needed: assert re.fullmatch(r'[a-z-]+>=[\d.]+', o), o
 
 
 def test_pyproject_leaves_metadata_to_settings():

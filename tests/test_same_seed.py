@@ -7,24 +7,27 @@ import pytest
 
 code = '''
 import hashlib, json, sys
-from mnist_stages.data import load_mnist
-from mnist_stages.resnet18 import run_stage
+from mnist_stages.app.stages import run_stage
+from mnist_stages.tools.files import load_mnist
 x = load_mnist().valid_images.float()/255
 def fingerprint(seed, stage):
     r = run_stage(stage, seed)
     return [r.accuracies, hashlib.sha256(r.predict(x).numpy().tobytes()).hexdigest()]
-print(json.dumps({f'stage {stage}, seed {seed}': fingerprint(seed, stage) for seed, stage in ((1, 1), (1, 2), (1, 3), (2, 1))}))
+print(json.dumps({f'stage {stage}, seed {seed}': fingerprint(seed, stage)
+                  for seed, stage in ((1, 1), (1, 2), (1, 3), (2, 1))}))
 '''
 
 
 @pytest.fixture(scope='module')
 def two(tmp_path_factory):
     "What two processes, one after the other, have got"
-    def run(): return json.loads(subprocess.run([sys.executable, '-c', code], cwd=tmp_path_factory.mktemp('elsewhere'), capture_output=True, text=True, check=True).stdout)
+    def run():
+        command, cwd = [sys.executable, '-c', code], tmp_path_factory.mktemp('elsewhere')
+        return json.loads(subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=True).stdout)
     return run(), run()
 
 
-# The probabilities of all 10,000 validation pictures, bit by bit: a weight that differs in its last bit shows in some of them.
+# The probabilities of all 10,000 validation pictures, bit by bit: a weight that differs in its last bit shows in some.
 @pytest.mark.parametrize('stage', ['1', '2', '3'])
 def test_every_accuracy_and_every_probability_is_the_same(stage, two):
     first, second = (o[f'stage {stage}, seed 1'] for o in two)

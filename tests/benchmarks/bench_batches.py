@@ -3,15 +3,17 @@ from itertools import islice
 
 import pytest
 import torch
-from bench_loading import raw
+from bench_loading import raw  # noqa: F401      a fixture
 from fastai.data.load import DataLoader
 from pipelines import png_dls
 from torch.utils.data import TensorDataset
 from torchvision.datasets import MNIST
 from torchvision.transforms import ToTensor
 
-from mnist_stages.data import load_mnist
 from mnist_stages.resnet18 import get_mnist_dls
+from mnist_stages.tools.files import load_mnist
+
+# ruff: noqa: F811      where a test or a function takes the fixture
 
 
 def tensors():
@@ -19,16 +21,20 @@ def tensors():
     return TensorDataset(m.train_images.float().unsqueeze(1)/255, m.train_labels)
 
 
+def torchvisions(raw, **kwargs):
+    "A loader over torchvision's own data set"
+    return torch.utils.data.DataLoader(MNIST(raw, transform=ToTensor()), batch_size=64, shuffle=True, **kwargs)
+
+
 # What makes a loader from the folder of torchvision's files, and how many batches are timed
 loaders = {
     'ours': (lambda raw: get_mnist_dls(bs=64, device='cpu').train, 900),
     'ImageDataLoaders over PNGs, no workers': (lambda raw: png_dls(0).train, 60),
     'ImageDataLoaders over PNGs, 2 workers': (lambda raw: png_dls(2).train, 60),
-    "torchvision's MNIST, no workers": (lambda raw: torch.utils.data.DataLoader(MNIST(raw, transform=ToTensor()), batch_size=64, shuffle=True), 120),
-    "torchvision's MNIST, 2 workers": (lambda raw: torch.utils.data.DataLoader(MNIST(raw, transform=ToTensor()), batch_size=64, shuffle=True, num_workers=2), 120),
+    "torchvision's MNIST, no workers": (torchvisions, 120),
+    "torchvision's MNIST, 2 workers": (lambda raw: torchvisions(raw, num_workers=2), 120),
     'fastai DataLoader over a TensorDataset': (lambda raw: DataLoader(tensors(), bs=64, shuffle=True), 120),
 }
-
 
 @pytest.mark.parametrize('name', loaders)
 @pytest.mark.parametrize('turn', range(2))

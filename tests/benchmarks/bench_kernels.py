@@ -1,4 +1,4 @@
-"One training step of ResNet18 with all weights of its kernels and with those that a digit reaches: same answers, fewer weights"
+"One training step of ResNet18 with all weights of its kernels, and with those that a digit reaches: the same answers"
 import pytest
 import torch
 import torch.nn.functional as F
@@ -22,6 +22,7 @@ def test_step(benchmark, batch, name, parameters, turn):
 
     def step():
         F.cross_entropy(model(xb), yb).backward()
-        opt.step(); opt.zero_grad()
+        opt.step()
+        opt.zero_grad()
 
     benchmark.pedantic(step, rounds=10, warmup_rounds=2)

@@ -3,7 +3,7 @@ import pytest
 from fastai.data.external import URLs
 from torchvision.datasets import MNIST
 
-from mnist_stages.data import load_mnist, mnist_md5, read_mnist_file, untar_mnist
+from mnist_stages.tools.files import load_mnist, mnist_md5, read_mnist_file, untar_mnist
 
 
 @pytest.fixture(scope='session')
@@ -26,4 +26,5 @@ def test_into_memory(benchmark, raw, name, turn):
 # The runner gives an empty cache, so that the first call writes all files.
 @pytest.mark.parametrize('name, rounds', [('first call', 1), ('ours', 20)])
 @pytest.mark.benchmark(group='untar_mnist(URLs.MNIST), second call')
-def test_as_files(benchmark, name, rounds): benchmark.pedantic(lambda: untar_mnist(URLs.MNIST, show_progress=False), rounds=rounds)
+def test_as_files(benchmark, name, rounds):
+    benchmark.pedantic(lambda: untar_mnist(URLs.MNIST, show_progress=False), rounds=rounds)

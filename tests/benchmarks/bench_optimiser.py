@@ -5,9 +5,10 @@ from fastai.optimizer import Adam
 
 from mnist_stages.resnet18 import mnist_resnet18
 
+sgd = {'lr': 1e-4, 'momentum': .9, 'nesterov': True, 'weight_decay': 5e-4}
 optimisers = {
-    ('SGD step, fused', 'ours'): lambda params: torch.optim.SGD(params, lr=1e-4, momentum=.9, nesterov=True, weight_decay=5e-4, fused=True),
-    ('SGD step, fused', 'not fused'): lambda params: torch.optim.SGD(params, lr=1e-4, momentum=.9, nesterov=True, weight_decay=5e-4),
+    ('SGD step, fused', 'ours'): lambda params: torch.optim.SGD(params, **sgd, fused=True),
+    ('SGD step, fused', 'not fused'): lambda params: torch.optim.SGD(params, **sgd),
     ('Adam step, fused', 'ours'): lambda params: torch.optim.Adam(params, lr=1e-4, fused=True),
     ('Adam step, fused', 'not fused'): lambda params: torch.optim.Adam(params, lr=1e-4),
     ('Adam step, fused', "fastai's, as published"): lambda params: Adam(params, lr=1e-4),

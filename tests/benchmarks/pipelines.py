@@ -11,16 +11,22 @@ from fastai.vision.data import ImageDataLoaders
 from fastai.vision.learner import vision_learner
 from torchvision.models import resnet18
 
-from mnist_stages.data import untar_mnist
-from mnist_stages.resnet18 import fit_mnist, get_mnist_dls, mnist_learner
+from mnist_stages.app.stages import fit_mnist
+from mnist_stages.resnet18 import get_mnist_dls, mnist_learner
+from mnist_stages.tools.files import untar_mnist
 
 default_device(use=False)
 
 
 class Clock(Callback):
-    "Seconds of each batch, whatever is done in it: loading, the step, other callbacks. Stops after `n_train` and `n_valid` batches if they are given."
+    """Seconds of each batch, whatever is done in it: loading, the step, other callbacks.
+
+    Stops after `n_train` and `n_valid` batches if they are given.
+    """
     order = 1000                            # after every other callback, so that what those do is in the time
-    def __init__(self, n_train=None, n_valid=None): self.n_train, self.n_valid, self.train, self.valid = n_train, n_valid, [], []
+    def __init__(self, n_train=None, n_valid=None):
+        self.n_train, self.n_valid, self.train, self.valid = n_train, n_valid, [], []
+
     def start(self): self.last = time.perf_counter()
     before_train = before_validate = start
 
@@ -35,11 +41,15 @@ class Clock(Callback):
 @cache
 def png_dls(num_workers=None):
     "MNIST as PNG files, as it is published; fastai's own number of workers if `num_workers` is `None`"
-    return ImageDataLoaders.from_folder(untar_mnist(URLs.MNIST, show_progress=False), train='training', valid='testing', bs=64, num_workers=num_workers)
+    folder = untar_mnist(URLs.MNIST, show_progress=False)
+    return ImageDataLoaders.from_folder(folder, train='training', valid='testing', bs=64, num_workers=num_workers)
 
 
 def our_learner(): return mnist_learner(get_mnist_dls(device='cpu'))
-def published_learner(): return vision_learner(png_dls(), resnet18, pretrained=False, loss_func=F.cross_entropy, metrics=accuracy)
+def published_learner():
+    return vision_learner(png_dls(), resnet18, pretrained=False, loss_func=F.cross_entropy, metrics=accuracy)
+
+
 def fit_ours(learn): return fit_mnist(learn).accuracy
 
 
@@ -54,7 +64,10 @@ pipelines = {'ours': (our_learner, fit_ours), 'published': (published_learner, f
 
 
 def fit(name, n_train=None, n_valid=None, seed=1):
-    "Train a new network with the pipeline `name` for an epoch, or for the first batches of one. Returns seconds, of all and of each batch, and what they belong to."
+    """Train a new network with the pipeline `name` for an epoch, or for the first batches of one.
+
+    Returns seconds, of all and of each batch, and what they belong to.
+    """
     set_seed(seed)
     make, train = pipelines[name]
     learn, clock = make(), Clock(n_train, n_valid)

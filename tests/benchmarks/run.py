@@ -1,4 +1,4 @@
-"""Measure how stage 4 and its parts compare with the published way and with other libraries, on the CPU, and print the ratios.
+"""Measure how stage 4 and its parts compare with the published way and with other libraries, on the CPU: ratios.
 
     python tests/benchmarks/run.py --quick                  # some four minutes on two cores; run nothing beside it
     python tests/benchmarks/run.py                          # with whole epochs, some ten minutes
@@ -14,9 +14,10 @@ groups:
   epoch       whole epochs: a minute or so each for ours, about four for the published pipeline
   memory      peak memory, of processes of their own
 
-What is compared is measured in one run and in turns (A B A B), so that noise shows: each figure is a median, with the best in
-brackets, and the ratio, ours divided by the other, is given for both. Times are in seconds or milliseconds (a ratio below 1 is
-good), images per second and accuracy are better when large. Nothing is downloaded, and the PNG files go into a temporary folder.
+What is compared is measured in one run and in turns (A B A B), so that noise shows: each figure is a median, with the
+best in brackets, and the ratio, ours divided by the other, is given for both. Times are in seconds or milliseconds (a
+ratio below 1 is good), images per second and accuracy are better when large. Nothing is downloaded, and the PNG files
+go into a temporary folder.
 """
 import argparse
 import json
@@ -63,7 +64,8 @@ def run(*command, env):
 def measure(group, env, *options):
     "Run `bench_GROUP.py` with pytest-benchmark. Returns its report of each test, with all timings."
     with tempfile.TemporaryDirectory() as tmp:
-        run('-m', 'pytest', '-q', '-p', 'no:cacheprovider', f'--benchmark-json={tmp}/report.json', f'--benchmark-storage=file://{tmp}/storage', f'bench_{group}.py', *options, env=env)
+        out = f'--benchmark-json={tmp}/report.json', f'--benchmark-storage=file://{tmp}/storage'
+        run('-m', 'pytest', '-q', '-p', 'no:cacheprovider', *out, f'bench_{group}.py', *options, env=env)
         return json.loads(Path(tmp, 'report.json').read_text())['benchmarks']
 
 
@@ -77,12 +79,17 @@ def timing_rows(report):
     found = defaultdict(lambda: defaultdict(list))
     for o in report:
         images = o['extra_info'].get('images')
-        found[o['group'], 'images/s' if images else 's'][o['params']['name']] += [images/t if images else t for t in o['stats']['data']]
+        times = o['stats']['data']
+        samples = found[o['group'], 'images/s' if images else 's'][o['params']['name']]
+        samples += [images/t for t in times] if images else times
     return [row for (what, unit), samples in found.items() for row in compare(what, unit, samples)]
 
 
 def whole_epoch(o):
-    "Seconds for an epoch of which only the first batches were run: the others take as long as those did on average, the very first left out"
+    """Seconds for an epoch of which only the first batches were run.
+
+    The others take as long as those did on average, the very first left out.
+    """
     return o['seconds'] + sum((o[f'n_{part}'] - len(o[part]))*mean(o[part][1:]) for part in ('train', 'valid'))
 
 
@@ -92,21 +99,28 @@ def training_rows(report, whole):
     for o in report: fits[published if o['params']['name'] == 'published' else 'ours'].append(o['extra_info'])
     def samples(f): return {name: [s for o in runs for s in f(o)] for name, runs in fits.items()}
     first = {name: runs[0] for name, runs in fits.items()}
-    rows = compare(f"training step, {first['ours']['bs']} images against {first[published]['bs']}", 's', samples(lambda o: o['train'][5:]))
+    said = f"training step, {first['ours']['bs']} images against {first[published]['bs']}"
+    rows = compare(said, 's', samples(lambda o: o['train'][5:]))
     rows += compare('training, one image', 's', samples(lambda o: [t/o['bs'] for t in o['train'][5:]]))
-    if not whole: return rows + compare(f"epoch, extrapolated from {len(first['ours']['train'])} batches", 's', samples(lambda o: [whole_epoch(o)]))
+    if not whole:
+        said = f"epoch, extrapolated from {len(first['ours']['train'])} batches"
+        return rows + compare(said, 's', samples(lambda o: [whole_epoch(o)]))
     rows += compare('whole epoch; ours with answers averaged over 5 shifts', 's', samples(lambda o: [o['seconds']]))
-    rows += compare('its batches alone, training and validation', 's', samples(lambda o: [sum(o['train'] + o['valid'])]))
+    batches_alone = samples(lambda o: [sum(o['train'] + o['valid'])])
+    rows += compare('its batches alone, training and validation', 's', batches_alone)
     return rows + compare('accuracy after it', '%', samples(lambda o: [100*o['accuracy']]))
 
 
 def memory_rows(env, rounds):
     "Rows for peak memory of the main process; each measurement has a process of its own"
     rows = []
-    for kind, what, other in ('import', 'memory, import mnist_stages.resnet18', 'import fastai.vision.all'), ('train', 'memory, first 50 batches', f'{published}, without its workers'):
+    kinds = [('import', 'memory, import mnist_stages.resnet18', 'import fastai.vision.all'),
+             ('train', 'memory, first 50 batches', f'{published}, without its workers')]
+    for kind, what, other in kinds:
         samples = {'ours': [], other: []}
         for _ in range(rounds):
-            for label, name in ('ours', 'ours'), (other, 'published'): samples[label].append(int(run('memory.py', kind, name, env=env).split()[-1])/1e6)
+            for label, name in ('ours', 'ours'), (other, 'published'):
+                samples[label].append(int(run('memory.py', kind, name, env=env).split()[-1])/1e6)
         rows += compare(what, 'MB', samples)
     return rows
 
@@ -125,21 +139,25 @@ def conditions():
     cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()
     load = f'; load when it began {os.getloadavg()[0]:.1f}' if hasattr(os, 'getloadavg') else ''
     versions = ', '.join(f'{o} {version(o)}' for o in ('torch', 'torchvision', 'fastai', 'pillow', 'pytest-benchmark'))
-    return f'{processor[1] if processor else platform.machine()}, {cores} cores, {platform.system()}{load}\nPython {platform.python_version()}, {versions}'
+    machine = f'{processor[1] if processor else platform.machine()}, {cores} cores, {platform.system()}{load}'
+    return f'{machine}\nPython {platform.python_version()}, {versions}'
 
 
 def text(x, unit):
     "`x` as a person wants to read it"
-    if unit == 's': return f'{x:,.1f} s' if x >= 10 else f'{x:.2f} s' if x >= 1 else f'{1e3*x:.3g} ms' if x >= 1e-3 else f'{1e6*x:.3g} µs'
+    if unit == 's' and x >= 1: return f'{x:,.1f} s' if x >= 10 else f'{x:.2f} s'
+    if unit == 's': return f'{1e3*x:.3g} ms' if x >= 1e-3 else f'{1e6*x:.3g} µs'
     return f'{x:.2f}%' if unit == '%' else f'{x:,.0f} {unit}'
 
 
 def table(rows):
     "The rows as aligned text"
     def both(figures, unit): return '{} ({})'.format(*[text(o, unit) for o in figures])
-    def times(ratios): return '{} ({})'.format(*[f'{o:,.0f}×' if o >= 100 else f'{o:.3g}×' if o >= .01 else f'1/{1/o:,.0f}' for o in ratios])
+    def one(o): return f'{o:,.0f}×' if o >= 100 else f'{o:.3g}×' if o >= .01 else f'1/{1/o:,.0f}'
+    def times(ratios): return '{} ({})'.format(*map(one, ratios))
     lines = [('what', 'ours', 'alternative', '', 'ours / alternative')]
-    lines += [(o.what, both(o.figures(o.ours), o.unit), both(o.figures(o.other), o.unit), o.other_name, times(o.ratios)) for o in rows]
+    lines += [(o.what, both(o.figures(o.ours), o.unit), both(o.figures(o.other), o.unit), o.other_name,
+               times(o.ratios)) for o in rows]
     widths = [max(map(len, column)) for column in zip(*lines)]
     return '\n'.join('  '.join(f'{cell:{width}}' for cell, width in zip(line, widths)).rstrip() for line in lines)
 
@@ -157,8 +175,10 @@ def parse(argv=None):
     p.add_argument('--only', nargs='+', choices=groups, metavar='GROUP', help='only these groups')
     p.add_argument('--json', type=Path, metavar='FILE', help='also write all figures into FILE')
     args = p.parse_args(argv)
-    if args.json and not args.json.absolute().parent.is_dir(): p.error(f'--json {args.json}: there is no folder {args.json.parent}')
-    if args.quick and args.only and 'epoch' in args.only: p.error('--quick runs no whole epochs: leave out --quick or epoch')
+    if args.json and not args.json.absolute().parent.is_dir():
+        p.error(f'--json {args.json}: there is no folder {args.json.parent}')
+    if args.quick and args.only and 'epoch' in args.only:
+        p.error('--quick runs no whole epochs: leave out --quick or epoch')
     args.only = args.only or [o for o in groups if not (args.quick and o == 'epoch')]
     return args
 
@@ -176,7 +196,9 @@ def main(argv=None):
                 print(f'{group}: {time.perf_counter() - start:.0f} s', file=sys.stderr, flush=True)
         finally:                            # what was measured before a failure is not lost
             if rows: print(f'\nmedian (best)\n{table(rows)}', flush=True)
-    if args.json: args.json.write_text(json.dumps({'conditions': conditions(), 'rows': [as_dict(o) for o in rows]}, indent=1) + '\n', encoding='utf-8')
+    if args.json:
+        found = {'conditions': conditions(), 'rows': [as_dict(o) for o in rows]}
+        args.json.write_text(json.dumps(found, indent=1) + '\n', encoding='utf-8')
 
 
 if __name__ == '__main__':
