@@ -1,6 +1,7 @@
 "What the tests share; what scripts share with them is in checkout.py"
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from checkout import notebook_names, read_settings, root     # noqa: F401      t
 
 def cells(name): return json.loads((root/'nbs'/f'{name}.ipynb').read_text(encoding='utf-8'))['cells']
 def source(cell): return ''.join(cell['source'])
+def is_exported(cell): return bool(re.search(r'^#\| *exporti?\b', source(cell), flags=re.M))
 def code_cells(name): return [o for o in cells(name) if o['cell_type'] == 'code']
 def outputs(name): return [o for c in code_cells(name) for o in c['outputs']]
 def markdown(name): return '\n'.join(source(c) for c in cells(name) if c['cell_type'] == 'markdown')

@@ -13,7 +13,7 @@ from contextlib import redirect_stdout
 import matplotlib
 import pytest
 import torch
-from conftest import code_cells, root, source
+from conftest import code_cells, is_exported, root, source
 
 matplotlib.use('agg')
 
@@ -80,19 +80,19 @@ def one_thread():
     torch.set_num_threads(before)
 
 
-def quick(sources):
-    "The cells without those that train for long, and without those that use what such a cell would have made"
+def quick(cells):
+    "The sources of all cells but those that train for long and those that use what such a cell would have made"
     missing = set()
-    for o in sources:
-        nodes = [*ast.walk(ast.parse(o))]
+    for o in cells:
+        nodes = [*ast.walk(ast.parse(source(o)))]
         stored, used = [{n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, kind)}
                         for kind in (ast.Store, ast.Load)]
         stored |= {n.name for n in nodes if isinstance(n, (ast.FunctionDef, ast.ClassDef))}
-        taught = o.startswith('#| export')
-        if not taught and (trains.search(o) or (used - stored) & missing): missing |= stored
+        slow = trains.search(source(o)) or (used - stored) & missing
+        if slow and not is_exported(o): missing |= stored
         else:
             missing -= stored
-            yield o
+            yield source(o)
 
 
 def run(sources, names):
@@ -115,8 +115,8 @@ def in_a_fork(sources, names):
 @pytest.mark.parametrize('name, old, new', mutants, ids=[f'{name}: {new[:60]}' for name, _, new in mutants])
 def test_one_part_in_a_thousand_is_caught(name, old, new, monkeypatch):
     monkeypatch.chdir(root/'nbs')
-    sources = [source(c) for c in code_cells(name)]
-    if name in ('03_relu_net', '04_resnet18'): sources = [*quick(sources)]
+    own = code_cells(name)
+    sources = [*quick(own)] if name in ('03_relu_net', '04_resnet18') else [source(c) for c in own]
     [changed] = [i for i, o in enumerate(sources) if old in o]
     names, done = so_far.pop(name, (None, 0))
     if names is None or done > changed: names, done = {'__name__': name}, 0

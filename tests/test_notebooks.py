@@ -6,7 +6,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from conftest import cells, code_cells, lessons, markdown, outputs, root, source
+from conftest import cells, code_cells, is_exported, lessons, markdown, outputs, root, source
 from conftest import notebook_names as names
 
 from mnist_stages.tools import testing
@@ -130,9 +130,6 @@ the_end = '## What you have now'
 def lines_of_code(cell):
     "The lines of a code cell that hold code or a comment, and no directive"
     return [o for o in source(cell).splitlines() if o.strip() and not o.startswith('#|')]
-
-
-def is_exported(cell): return bool(re.search(r'^#\| *exporti?\b', source(cell), flags=re.M))
 
 
 def calls_of_check(function):

@@ -237,8 +237,7 @@ def plot_losses(
 ): # The axes
     "Losses after each epoch"
     if ax is None: ax = plt.subplots(figsize=(6.5, 3), layout='constrained')[1]
-    for (name, losses), style in zip(curves.items(), ('o-', 's--', '^:')):
-        colour = {'o-': orange, 's--': blue, '^:': green}[style]
+    for (name, losses), style, colour in zip(curves.items(), ('o-', 's--', '^:'), (orange, blue, green)):
         ax.plot(range(1, len(losses) + 1), losses, style, color=colour, ms=4, label=name)
     ax.set(xlabel='epoch', ylabel='loss', ylim=0)
     ax.xaxis.get_major_locator().set_params(integer=True)
