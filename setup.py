@@ -20,7 +20,7 @@ setup(
     long_description_content_type='text/markdown',
     project_urls={'Repository': cfg['repository']},
     author=cfg['author'],
-    license=cfg['license'],
+    license_expression=cfg['license'],
     license_files=cfg['license_files'].split(),
     keywords=cfg['keywords'].split(),
     classifiers=[

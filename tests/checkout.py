@@ -21,7 +21,11 @@ def read_settings(folder=root):
 
 
 def known_files():
-    "The files that git knows or would add, as paths below the root"
+    "The files that git knows or would add, as paths below the root; in an unpacked sdist, all that are no traces"
+    if not (root/'.git').exists():
+        traces = '__pycache__', '.pytest_cache', '.ruff_cache', '.hypothesis', '.ipynb_checkpoints', 'build', 'dist'
+        return [str(o.relative_to(root)) for o in sorted(root.rglob('*')) if o.is_file()
+                and not any(part in traces or part.endswith('.egg-info') for part in o.relative_to(root).parts)]
     listed = ['git', 'ls-files', '-co', '--exclude-standard']
     names = subprocess.run(listed, cwd=root, capture_output=True, text=True, check=True).stdout.splitlines()
     return [o for o in names if (root/o).exists()]

@@ -38,16 +38,19 @@ def test_wheel_and_sdist_hold_every_file_of_the_package_and_the_licences(built):
     wheel = zipfile.ZipFile(built['.whl']).namelist()
     sdist = [o.split('/', 1)[-1] for o in tarfile.open(built['.gz']).getnames()]
     assert set(in_package) == {o for o in wheel if o.startswith('mnist_stages/')}
-    assert set(in_package) <= set(sdist)
-    for o in 'settings.ini setup.py pyproject.toml README.md LICENSE'.split(): assert o in sdist
+    assert set(known_files()) - {'.gitignore'} <= set(sdist)
     assert any(o.endswith('licenses/LICENSE') for o in wheel)
     assert not [o for o in wheel if o.startswith(('tests', 'nbs'))]
 
 
-def test_the_metadata_has_the_address(built, settings):
+def test_the_metadata_has_the_address_and_the_licences_of_code_and_data(built, settings):
     wheel = zipfile.ZipFile(built['.whl'])
     [metadata] = [o for o in wheel.namelist() if o.endswith('.dist-info/METADATA')]
-    assert f"Project-URL: Repository, {settings['repository']}" in wheel.read(metadata).decode().splitlines()
+    lines = wheel.read(metadata).decode().splitlines()
+    assert f"Project-URL: Repository, {settings['repository']}" in lines
+    assert 'License-Expression: MIT AND CC-BY-SA-3.0' in lines
+    assert {o for o in lines if o.startswith('License-File')} == {
+        f'License-File: {o}' for o in settings['license_files'].split()}
 
 
 @pytest.fixture(scope='module')

@@ -5,7 +5,10 @@ import pytest
 import yaml
 from conftest import root
 
-workflow = yaml.safe_load((root/'.github'/'workflows'/'test.yml').read_text(encoding='utf-8'))
+def read(name): return yaml.safe_load((root/'.github'/'workflows'/name).read_text(encoding='utf-8'))
+
+
+workflow, release = read('test.yml'), read('release.yml')
 jobs = workflow['jobs']
 pythons = {job: o['strategy']['matrix'].get('python') for job, o in jobs.items() if 'strategy' in o}
 
@@ -44,5 +47,14 @@ def test_wheel_and_sdist_are_built_and_looked_into():
     assert 'python -m build' in commands('build') and any('test_packaging.py' in o for o in commands('build'))
 
 
-@pytest.mark.parametrize('job', jobs)
-def test_no_job_runs_for_ever(job): assert jobs[job]['timeout-minutes'] <= 60
+def test_a_tag_publishes_the_one_build_that_was_tested():
+    build, test, publish = (release['jobs'][o] for o in ('build', 'test', 'publish'))
+    assert (test['needs'], publish['needs']) == ('build', 'test')
+    steps = ' '.join(f'{o}' for o in build['steps'])
+    assert '__version__' in steps and 'CHANGELOG.md' in steps and 'python -m build' in steps
+    for o in test, publish: assert any('download-artifact' in step.get('uses', '') for step in o['steps'])
+    assert 'password' not in f'{publish}' and publish['permissions'] == {'id-token': 'write'}
+
+
+@pytest.mark.parametrize('job', [*jobs.values(), *release['jobs'].values()])
+def test_no_job_runs_for_ever(job): assert job['timeout-minutes'] <= 60
