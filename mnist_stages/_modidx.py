@@ -51,7 +51,6 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                     'mnist_stages/resnet18.py'),
                                        'mnist_stages.resnet18.ResBlock.forward': ( 'resnet18.html#resblock.forward',
                                                                                    'mnist_stages/resnet18.py'),
-                                       'mnist_stages.resnet18.bias_groups': ('resnet18.html#bias_groups', 'mnist_stages/resnet18.py'),
                                        'mnist_stages.resnet18.centre_by_mass': ('resnet18.html#centre_by_mass', 'mnist_stages/resnet18.py'),
                                        'mnist_stages.resnet18.conv': ('resnet18.html#conv', 'mnist_stages/resnet18.py'),
                                        'mnist_stages.resnet18.crop_kernels': ('resnet18.html#crop_kernels', 'mnist_stages/resnet18.py'),

@@ -19,7 +19,7 @@ from torch.utils.data import TensorDataset
 # %% ../nbs/00_data.ipynb #a61cf4e2
 def threes_and_sevens(
     held_out:bool=False, # Validate on a part of the training set, to choose a recipe by?
-) -> tuple: # `train_x` [12396, 784], `train_y` [12396, 1], `valid_x` [2038, 784], `valid_y`
+) -> tuple: # `train_x` [n, 784], `train_y` [n, 1], `valid_x`, `valid_y`; n is 12,396 and 2,038
     "MNIST's threes (target 1), then its sevens (0): float32 pixels from 0 to 1, int64 targets"
     m, tensors = load_mnist(held_out), []
     for images, labels in (m.train_images, m.train_labels), (m.valid_images, m.valid_labels):
@@ -32,7 +32,7 @@ def threes_and_sevens(
 # %% ../nbs/00_data.ipynb #adf26d72
 def mnist_distance(
     a:torch.Tensor, # Images, float, `[..., 28, 28]`
-    b:torch.Tensor, # Images, float, of a shape that broadcasts with that of `a`
+    b:torch.Tensor, # Images, float, one for each of `a`, or a single one `[28, 28]`
     norm:str='l1', # 'l1': mean absolute difference; 'l2': root of the mean squared difference
 ) -> torch.Tensor: # One distance for each image, `[...]`
     "Distance between images, over their last two axes, as in fastbook's chapter 4"

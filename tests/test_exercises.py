@@ -8,6 +8,7 @@ says why, and `</details>`. Exercise and check need nothing of the notebook but 
 what its own module exports.
 """
 import io
+import itertools
 import re
 from contextlib import redirect_stdout
 from functools import cache, partial
@@ -182,9 +183,10 @@ def solutions(name):
 
 @cache
 def names_to_start_with(name):
-    "What exercises may use: the code before the first section, and what the notebook's own module exports"
+    "What exercises may use: the code before the first section and the first exercise, and what the module exports"
     names = {'__name__': name}
-    for c in sections(name)['']:
+    lead_in = itertools.takewhile(lambda c: not heading(c).startswith('### Exercise'), sections(name)['Exercises'])
+    for c in [*sections(name)[''], *lead_in]:
         if c['cell_type'] == 'code': exec(source(c), names)
     exec(f"from mnist_stages.{name.split('_', 1)[1]} import *", names)
     return names

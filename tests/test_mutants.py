@@ -62,7 +62,9 @@ mutants = [
     ('04_resnet18', 'out = self.bn1(self.conv1(x))', 'out = 1.001*self.bn1(self.conv1(x))'),
     ('04_resnet18', "weights['conv1.weight'].sum(", "1.001*weights['conv1.weight'].sum("),
     ('04_resnet18', 'return ((images - mnist_mean)/', 'return (1.001*(images - mnist_mean)/'),
-    ('04_resnet18', '[16*lr, lr]', '[16.016*lr, lr]'),
+    ('04_resnet18', 'fit_one_cycle(epochs, lr, moms=(.9, .9, .9), cbs=cbs)',
+     'fit_one_cycle(epochs, 1.001*lr, moms=(.9, .9, .9), cbs=cbs)'),
+    ('04_resnet18', 'self.learn.xb = (shift_images(self.x, down, right),)', 'self.learn.xb = (self.x,)'),
     ('04_resnet18', '.cpu()/len(moves)', '.cpu()*1.001/len(moves)'),
     ('04_resnet18', 'conv.weight.data[:, :, cut, cut].clone()', '1.001*conv.weight.data[:, :, cut, cut]'),
 ]

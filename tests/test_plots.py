@@ -10,7 +10,7 @@ from mnist_stages.app.pad import plot_answers
 from mnist_stages.app.stages import stage_pixel_similarity
 from mnist_stages.tools.pictures import draw_strokes, example_strokes
 from mnist_stages.tools.plots import (
-    blue, draw_net, draw_steps, green, mark_level, orange, plot_batch_sizes, plot_confusion, plot_curves, plot_cycle,
+    blue, draw_net, draw_steps, green, orange, plot_batch_sizes, plot_confusion, plot_curves, plot_cycle,
     plot_descents, plot_differences, plot_fits, plot_losses, plot_nearer, plot_panels, plot_regions, plot_runs,
     plot_shares, plot_starts, plot_steps, plot_verdicts, plot_walks, plot_weights, plot_windows, show_answers,
     show_numbers, use_style)
@@ -78,7 +78,7 @@ def test_answers_beside_the_pictures_that_they_are_about():
     [drawn, prepared, bars] = plot_answers([seven], [stage_pixel_similarity()]).axes
     assert drawn.images[0].get_array().shape == (280, 280) and prepared.images[0].get_array().shape == (28, 28)
     assert [o.get_text() for o in bars.texts] == ['7'] and len(bars.patches) == 1       # stage 0 has no confidence
-    assert [o.get_text() for o in bars.get_yticklabels()] == ['0 pixel similarity']
+    assert [o.get_text() for o in bars.get_yticklabels()] == ['0 nearest mean']
 
 
 def said(ax):
@@ -106,13 +106,6 @@ def test_above_the_diagonal_is_nearer_to_the_first():
         ('a three', [[1, 3]]), ('a seven', [[2, 1]])]
     assert lines(ax) == {'_child2': [(1, 1), (3, 3)]}
     assert ax.get_xlabel() == 'distance from the mean three'
-
-
-def test_a_level_has_its_words():
-    ax = plt.subplots()[1]
-    mark_level(ax, .5, 2, 'chance')
-    assert ax.lines[0].get_ydata() == [.5, .5] and said(ax) == ['chance']
-    assert ax.texts[0].get_position() == (2, .5)
 
 
 def test_a_graph_says_data_gradient_and_slope():

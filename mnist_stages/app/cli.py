@@ -17,7 +17,7 @@ _examples = """examples:
   mnist_stages                        run all stages, show a table, save mnist_stages.png
   mnist_stages --stages 1 2 3         only these stages, in this order
   mnist_stages --stages 4 --seed 7    another random start
-  mnist_stages --stages 4 --epochs 3  the recipe to keep: 99.5%, in a few minutes
+  mnist_stages --stages 4 --epochs 3  train longer: 99.5%, in a few minutes
   mnist_stages --json > results.json  for a program to read
 """
 

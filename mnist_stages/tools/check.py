@@ -321,8 +321,10 @@ def dls_device(dls, model):
 
 def learner(learn):
     "A `Learner` for ten digits, as `mnist_learner` makes it"
-    if len(learn.splitter(learn.model)) != 2:
-        raise ValueError('learn must come from mnist_learner: its parameters are not split into two groups')
+    images, _ = learn.dls.train.dataset.tensors
+    if images.ndim != 4:
+        raise ValueError('learn must come from mnist_learner: its pictures must be [n, 1, 28, 28], '
+                         f'not {list(images.shape)}')
     if not len(learn.dls.train): raise ValueError(_no_batches)
     for x, y in (dl.dataset.tensors for dl in learn.dls):
         if not ((y >= 0) & (y <= 9)).all():

@@ -131,17 +131,6 @@ def plot_nearer(
     return fig
 
 
-def mark_level(
-    ax, # Matplotlib axes
-    height, # Where the line runs
-    x, # Where the words begin
-    said:str, # What the line is
-):
-    "A dotted line across `ax`, with a few words above it"
-    ax.axhline(height, ls=':', color='black')
-    ax.text(x, height, said, va='bottom', fontsize=9)
-
-
 # Notebook 01
 
 def draw_steps(

@@ -17,7 +17,7 @@ _board = Path(__file__).parent.parent/'scoreboard.json'
 @dataclass
 class StageResult:
     "What one stage of the series reached"
-    stage:int # 0 to 4
+    stage:int # 0 to 4; `None` for a model that is no stage
     approach:str # What the stage does, in a few words
     digits:str # What it tells apart: '3 or 7', or '0 to 9'
     parameters:int # How many numbers it keeps from the training data
@@ -54,9 +54,11 @@ def plot_learning_curves(
     """
     results = check.results(results)
     if ax is None: ax = plt.subplots(figsize=(8, 4.5))[1]
-    colours = ['#000000', '#E69F00', '#56B4E9', '#009E73', '#D55E00']     # Okabe and Ito's, for colour-blind readers
-    for r in results:
-        label, colour = f'{r.stage} {r.approach} ({r.digits}): {r.accuracy:.1%}', colours[r.stage]
+    # Okabe and Ito's colours, for colour-blind readers; the last but one is for models that are no stage
+    colours = ['#000000', '#E69F00', '#56B4E9', '#009E73', '#CC79A7', '#D55E00']
+    for k, r in enumerate(results):
+        number, colour = ('', colours[k]) if r.stage is None else (f'{r.stage} ', [*colours[:4], colours[5]][r.stage])
+        label = f'{number}{r.approach} ({r.digits}): {r.accuracy:.1%}'
         if r.images_seen: ax.plot(r.images_seen, r.accuracies, marker='.', color=colour, label=label)
         else: ax.axhline(r.accuracy, ls='--', color=colour, label=label)
     ax.set_xscale('log')
@@ -79,7 +81,8 @@ def save_figure(
 ):
     "Save the figure of `ax` as `out`, whole or not at all"
     buf, kind = BytesIO(), out.suffix[1:].lower()
-    labels = '; '.join(o.get_label() for o in ax.lines)      # kept in the file, so that a program can read them
+    # kept in the file, so that a program can read them
+    labels = '; '.join(o.get_label() for part in ax.figure.axes for o in part.lines)
     described = {'Description': labels} if kind == 'png' else None
     ax.figure.savefig(buf, format=kind, dpi=150, bbox_inches='tight', metadata=described)
     write_whole(out, buf.getvalue())
@@ -87,17 +90,18 @@ def save_figure(
 
 # The scoreboard: what `tests/scoreboard.py` measured
 
-def load_scoreboard() -> dict: # 'machine', 'device', 'torch', 'fastai', 'seeds', and dicts in 'stages' and 'ladder'
-    "Every stage from several random starts, and what each change to stage 4 bought"
+def load_scoreboard() -> dict: # 'machine', 'torch' and the like; dicts in 'stages', 'ladder' and others
+    "Every stage and all kinds of model on ten digits from several random starts, and what changes to stage 4 do"
     return json.loads(_board.read_text(encoding='utf-8'))
 
 
 def first_runs(
     board:dict, # From `load_scoreboard`
-) -> list: # A `StageResult` for each of the five stages, without `predict`
+    part:str='stages', # 'stages'; 'ten_digits', all kinds of model on ten digits; 'baseline', threes and sevens by L2
+) -> list: # A `StageResult` for each stage or kind, without `predict`
     "The scoreboard's runs with the first seed, with their curves"
     runs = {}
-    for o in _part(board, 'stages'): runs.setdefault(o['stage'], o)
+    for o in _part(board, part): runs.setdefault(o['approach'], o)
     return [StageResult(**o | {k: o[k][0] for k in ('accuracy', 'seconds')}) for o in runs.values()]
 
 
@@ -108,9 +112,26 @@ def _part(board, key):
     return board[key]
 
 
+def plot_scoreboard(
+    board:dict, # From `load_scoreboard`
+    axs=None, # Two Matplotlib axes; new ones if `None`
+): # The two axes
+    "Learning curves of the first seed: left the stages that tell threes from sevens, right every kind on ten digits"
+    if axs is None: axs = plt.subplots(1, 2, figsize=(11, 4.8), layout='constrained')[1]
+    two = [r for r in first_runs(board) if r.digits == '3 or 7']
+    plot_learning_curves(two + first_runs(board, 'baseline'), axs[0])
+    plot_learning_curves(first_runs(board, 'ten_digits'), axs[1])
+    for ax, title in zip(axs, ('threes and sevens', 'all ten digits')):
+        ax.set_title(title)
+        ax.legend(loc='lower right', fontsize=7.5)
+    axs[1].set_ylabel('')
+    return axs
+
+
 def scoreboard_table(
     board:dict, # From `load_scoreboard`
-) -> pd.DataFrame: # A row for each stage, as text ready to show
+    part:str='stages', # 'stages', or 'ten_digits' for all kinds of model on ten digits
+) -> pd.DataFrame: # A row for each stage or kind, as text ready to show
     "The scoreboard as a table: accuracy as mean and range over the seeds, seconds as the median"
     def row(o):
         accs = [100*a for a in o['accuracy']]
@@ -119,7 +140,9 @@ def scoreboard_table(
                 o['lr'] or '', f'{mean(accs):.2f}%', spread, f"{median(o['seconds']):.1f}")
     names = ['stage', 'approach', 'tells apart', 'parameters', 'epochs', 'batch size', 'learning rate', 'accuracy',
              'from – to, %', 'seconds']
-    return pd.DataFrame(map(row, _part(board, 'stages')), columns=names).set_index('stage')
+    table = pd.DataFrame(map(row, _part(board, part)), columns=names)
+    if part == 'stages': return table.set_index('stage')
+    return table.drop(columns=['stage', 'tells apart']).set_index('approach')
 
 
 def ladder_table(
