@@ -401,11 +401,11 @@ def plot_cycle(
     lrs, # Learning rate of each batch
 ): # The figure
     "Accuracy along the way, and beside it the learning rate of each batch"
-    fig, (left, right) = plt.subplots(1, 2, figsize=(9, 2.8), layout='constrained')
+    fig, (left, right) = plt.subplots(1, 2, figsize=(9, 2.8), sharex=True, layout='constrained')
     left.plot(seen, 100*np.array(accs), 'o-', ms=4, color=blue)
     left.set(xlabel='training images seen', ylabel='accuracy, %')
-    right.plot(lrs, color=blue)
-    right.set(xlabel='batch', ylabel='learning rate')
+    right.plot(np.arange(len(lrs))*seen[-1]/len(lrs), lrs, color=blue)
+    right.set(xlabel='training images seen', ylabel='learning rate')
     return fig
 
 

@@ -60,7 +60,7 @@ def plot_learning_curves(
         number, colour = ('', colours[k]) if r.stage is None else (f'{r.stage} ', [*colours[:4], colours[5]][r.stage])
         label = f'{number}{r.approach} ({r.digits}): {r.accuracy:.1%}'
         if r.images_seen: ax.plot(r.images_seen, r.accuracies, marker='.', color=colour, label=label)
-        else: ax.axhline(r.accuracy, ls='--', color=colour, label=label)
+        else: ax.axhline(r.accuracy, ls='--', color='#000000' if k == 0 else '#7F7F7F', label=label)
     ax.set_xscale('log')
     ax.set_yscale('logit')
     levels = [.5, .8, .9, .95, .98, .99, .995]
