@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from fastai.data.external import URLs, fastai_cfg
 from filelock import FileLock
 
 from mnist_stages.app import cli, stages
-from fastai.data.external import URLs
 from mnist_stages.tools import files, versions
 
 
@@ -129,6 +129,27 @@ def test_what_is_waited_for_is_said_and_the_wait_ends(cache, monkeypatch, capsys
         t.join()
         raise other[0].value
     assert '.mnist_sample.lock' in str(e.value) and 'waiting for it' in capsys.readouterr().err
+
+
+@pytest.fixture
+def empty_config(tmp_path, monkeypatch):
+    "fastai's settings as another process has just opened them to write"
+    monkeypatch.setenv('FASTAI_HOME', str(tmp_path))
+    fastai_cfg.cache_clear()
+    (tmp_path/'config.ini').touch()
+    yield tmp_path/'config.ini'
+    fastai_cfg.cache_clear()
+
+
+def test_settings_that_another_process_is_writing_are_read_again(empty_config, monkeypatch):
+    monkeypatch.setattr(files.time, 'sleep', lambda seconds: empty_config.write_text('[DEFAULT]\ndata = data\n'))
+    assert files.untar_mnist(URLs.MNIST_SAMPLE, show_progress=False) == empty_config.parent/'data'/'mnist_sample'
+
+
+def test_settings_that_stay_empty_are_one_sentence(empty_config, monkeypatch):
+    monkeypatch.setitem(files.patience, 'rename', 0)
+    with pytest.raises(OSError, match='config.ini names no folder for data. Delete that file'):
+        files.untar_mnist(URLs.MNIST_SAMPLE)
 
 
 @pytest.mark.skipif(os.name == 'nt', reason='flock is POSIX')

@@ -22,7 +22,7 @@ from urllib.request import urlopen
 
 import numpy as np
 import torch
-from fastai.data.external import fastai_path
+from fastai.data.external import fastai_cfg, fastai_path
 from fastprogress.fastprogress import progress_bar
 from filelock import FileLock, SoftFileLock, Timeout
 from PIL import Image
@@ -167,6 +167,7 @@ def _download(url, folder):
 
 
 #: Seconds: until it is said what is waited for, until that is given up, and for a file that another program holds
+#: or writes
 patience = {'quiet': 5, 'lock': 600, 'rename': 5}
 
 
@@ -218,6 +219,18 @@ def _renew(dest, write):
             _rename(Path(tmp)/dest.name, dest)
 
 
+def _cache():
+    "fastai's folder for data sets. Its `config.ini` is empty while another process writes it: then it is read again"
+    end = time.monotonic() + patience['rename']
+    while (folder := fastai_path('data')) is None:
+        if time.monotonic() > end:
+            raise OSError(f'{fastai_cfg().config_file} names no folder for data. Delete that file, and fastai will '
+                          'make it anew.')
+        fastai_cfg.cache_clear()
+        time.sleep(.01)
+    return folder
+
+
 def untar_mnist(
     url:str, # `URLs.MNIST_SAMPLE` or `URLs.MNIST`
     download:bool=False, # Download fastai's archive instead of using the shipped files?
@@ -234,7 +247,7 @@ def untar_mnist(
 
     def write(folder): return _download(url, folder) if download else _write_layout(name, folder, show_progress)
     try:
-        dest = fastai_path('data')/name
+        dest = _cache()/name
         if damage(dest): _renew(dest, write)
     except OSError as e:
         if e.errno is None: raise                   # it says all already: a shipped file, or the download
