@@ -38,8 +38,8 @@ from mnist_stages.app.stages import count_parameters, run_stage, stage_pixel_sim
 from mnist_stages.data import TensorDataLoader
 from mnist_stages.relu_net import simple_net
 from mnist_stages.resnet18 import (
-    DigitReader, RandomShift, ResBlock, crop_kernels, get_mnist_dls, mnist_learner, mnist_resnet18, normalise,
-    train_mnist)
+    DigitReader, RandomShift, ResBlock, crop_kernels, five_shifts, get_mnist_dls, mnist_learner, mnist_resnet18,
+    normalise, train_mnist)
 from mnist_stages.tools.files import load_mnist, untar_mnist
 from mnist_stages.tools.results import (
     StageResult, load_scoreboard, plot_scoreboard, save_figure, scoreboard_table)
@@ -127,25 +127,29 @@ def cut_skips(model):
         if isinstance(o, ResBlock): o.__class__ = PlainBlock
 
 
+#: What is changed in stage 4, one thing at a time
+changes = {'our recipe': {}, 'skips cut': dict(skips=False), 'no shifts': dict(shift=0),
+           'learning rate 0.1': dict(lr=.1)}
+
+
+def control(seed, skips=True, shift=1, lr=.05):
+    "Accuracy on held-out pictures of stage 4's recipe: asked once, and averaged"
+    set_seed(seed, reproducible=True)
+    learn = mnist_learner(get_mnist_dls(held_out=True), shift=shift)
+    if not skips: cut_skips(learn.model)
+    with learn.no_bar(), learn.no_logging(): train_mnist(learn, lr=lr)
+    x, y = learn.dls.valid.dataset.tensors
+    reader = DigitReader(learn.model)
+    return [accuracy(reader.ask(x, shifts), y).item() for shifts in ([(0, 0)], five_shifts)]
+
+
 def measure_controls():
-    "Stage 4 against itself with one thing changed, on held-out pictures: accuracy asked once, and averaged"
-    m = load_mnist(held_out=True)
-    def same(model): pass
-    changes = [('our recipe', 1, .05, same), ('skips cut', 1, .05, cut_skips), ('no shifts', 0, .05, same),
-               ('learning rate 0.1', 1, .1, same)]
+    "Stage 4 against itself with one thing changed"
     controls = []
-    for change, shift, lr, edit in changes:
-        o = {'change': change, 'accuracy': [], 'averaged': []}
-        for seed in seeds:
-            set_seed(seed, reproducible=True)
-            learn = mnist_learner(get_mnist_dls(held_out=True), shift=shift)
-            edit(learn.model)
-            with learn.no_bar(), learn.no_logging(): train_mnist(learn, lr=lr)
-            reader = DigitReader(learn.model)
-            o['accuracy'].append(once(reader, m.valid_images, m.valid_labels))
-            o['averaged'].append(accuracy(reader(m.valid_images/255), m.valid_labels).item())
-            print(change, seed, o['accuracy'][-1], o['averaged'][-1], flush=True)
-        controls.append(o)
+    for change, kwargs in changes.items():
+        once, averaged = zip(*(control(seed, **kwargs) for seed in seeds))
+        print(change, once, averaged, flush=True)
+        controls.append({'change': change, 'accuracy': once, 'averaged': averaged})
     return {'controls': controls}
 
 
@@ -209,13 +213,16 @@ def measure_ladder():
     return {'ladder': ladder}
 
 
-def measure(parts):
-    "Measure these parts, and write each into the scoreboard as soon as it is there"
+parts = {'stages': measure_stages, 'controls': measure_controls, 'ladder': measure_ladder}
+
+
+def measure(names):
+    "Measure these of `parts`, and write each into the scoreboard as soon as it is there"
     board = load_scoreboard() | {
         'machine': f'{processor()}, {torch.get_num_threads()} cores', 'device': 'cpu',
         'torch': version('torch'), 'fastai': version('fastai'), 'seeds': seeds}
-    for part in parts:
-        board |= {'stages': measure_stages, 'controls': measure_controls, 'ladder': measure_ladder}[part]()
+    for name in names:
+        board |= parts[name]()
         reached = {o: board['stages'][4][o] for o in ('seconds', 'accuracy')}
         rest = [o for o in board['ladder'] if o['change'] != averaged]
         board['ladder'] = [*rest, {'change': averaged, **reached}]
@@ -248,7 +255,6 @@ def render():
 
 if __name__ == '__main__':
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('parts', nargs='*', choices=['stages', 'controls', 'ladder', 'render', []])
-    parts = parser.parse_args().parts or ['stages', 'controls', 'ladder']
-    measure([o for o in parts if o != 'render'])
+    parser.add_argument('parts', nargs='*', choices=[*parts, 'render', []], metavar='part')
+    measure([o for o in parser.parse_args().parts or parts if o != 'render'])
     render()

@@ -8,7 +8,7 @@ from PIL import Image
 from scoreboard import begin, end, kinds, readme_tables, ten_digits
 
 from mnist_stages.app.stages import run_stage
-from mnist_stages.tools.results import load_scoreboard, plot_scoreboard
+from mnist_stages.tools.results import first_runs, load_scoreboard, plot_learning_curves, plot_scoreboard
 
 board = load_scoreboard()
 readme = (root/'README.md').read_text(encoding='utf-8')
@@ -49,6 +49,13 @@ def test_a_scoreboard_is_drawn_in_two_panels():
     ends = [o.get_ydata()[-1] for o in ten.lines]
     assert ends[:-1] == [o['accuracy'][0] for o in board['ten_digits'][:-1]]
     assert ends[-1] == board['stages'][4]['accuracies'][-1]           # of the first thousand
+
+
+def test_a_stage_has_one_colour_wherever_it_stands():
+    runs = first_runs(board)
+    forth, back = ({o.get_label(): o.get_color() for o in plot_learning_curves(some).lines}
+                   for some in (runs, runs[::-1]))
+    assert forth == back and len({*forth.values()}) == 5
 
 
 def test_controls_have_five_starts_each():

@@ -5,6 +5,7 @@ import pytest
 import yaml
 from conftest import root
 
+
 def read(name): return yaml.safe_load((root/'.github'/'workflows'/name).read_text(encoding='utf-8'))
 
 

@@ -309,22 +309,25 @@ def convs(model, size):
     return found
 
 
-def dls_device(dls, model):
-    "The device of `dls`, whose batches are pictures with one channel, for `model`, a module or `None`"
+def _one_channel(dls, maker):
+    "The training pictures of `dls`, which have one channel"
     tensors = getattr(getattr(getattr(dls, 'train', None), 'dataset', None), 'tensors', None)
     if not tensors or tensors[0].ndim != 4:
         said = list(tensors[0].shape) if tensors else repr(dls)
-        raise ValueError(f'dls must come from get_mnist_dls, with images [n, 1, 28, 28], not {said}')
+        raise ValueError(f'{maker}, with images [n, 1, 28, 28], not {said}')
+    return tensors[0]
+
+
+def dls_device(dls, model):
+    "The device of `dls`, whose batches are pictures with one channel, for `model`, a module or `None`"
+    images = _one_channel(dls, 'dls must come from get_mnist_dls')
     if model is not None: module(model)
-    return tensors[0].device
+    return images.device
 
 
 def learner(learn):
     "A `Learner` for ten digits, as `mnist_learner` makes it"
-    images, _ = learn.dls.train.dataset.tensors
-    if images.ndim != 4:
-        raise ValueError('learn must come from mnist_learner: its pictures must be [n, 1, 28, 28], '
-                         f'not {list(images.shape)}')
+    _one_channel(learn.dls, 'learn must come from mnist_learner')
     if not len(learn.dls.train): raise ValueError(_no_batches)
     for x, y in (dl.dataset.tensors for dl in learn.dls):
         if not ((y >= 0) & (y <= 9)).all():

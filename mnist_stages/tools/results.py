@@ -57,10 +57,11 @@ def plot_learning_curves(
     # Okabe and Ito's colours, for colour-blind readers; the last but one is for models that are no stage
     colours = ['#000000', '#E69F00', '#56B4E9', '#009E73', '#CC79A7', '#D55E00']
     for k, r in enumerate(results):
-        number, colour = ('', colours[k]) if r.stage is None else (f'{r.stage} ', [*colours[:4], colours[5]][r.stage])
+        if r.stage is not None: number, colour = f'{r.stage} ', colours[-1 if r.stage == 4 else r.stage]
+        else: number, colour = '', colours[k] if r.images_seen or not k else '#7F7F7F'
         label = f'{number}{r.approach} ({r.digits}): {r.accuracy:.1%}'
         if r.images_seen: ax.plot(r.images_seen, r.accuracies, marker='.', color=colour, label=label)
-        else: ax.axhline(r.accuracy, ls='--', color='#000000' if k == 0 else '#7F7F7F', label=label)
+        else: ax.axhline(r.accuracy, ls='--', color=colour, label=label)
     ax.set_xscale('log')
     ax.set_yscale('logit')
     levels = [.5, .8, .9, .95, .98, .99, .995]
