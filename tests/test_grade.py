@@ -58,6 +58,11 @@ def test_a_notebook_is_known_by_its_cells_whatever_it_is_called(tmp_path):
     assert original_of(tmp_path/'00_data_final_2.ipynb', root/'nbs').stem == name
 
 
+def test_a_notebook_is_known_by_its_exercises_without_ids(tmp_path):
+    (tmp_path/'x.ipynb').write_text(returned({}, ids=False), encoding='utf-8')
+    assert original_of(tmp_path/'x.ipynb', root/'nbs').stem == name
+
+
 def test_a_check_is_known_without_its_id():
     cells = split_exercises(json.loads(returned({'2.1': 'weights_shape = 1'}, ids=False))['cells'])
     [*_, check] = split_exercises(original['cells'])['2.1']

@@ -108,15 +108,20 @@ def grade(
     return marks
 
 
+def _known_by(cells):
+    "The ids of `cells`, and the numbers of their exercises, since some editors lose ids"
+    return {c.get('id') for c in cells} - {None} | set(split_exercises(cells))
+
+
 def original_of(
     returned:Path, # The notebook that came back, under whatever name
     originals:Path, # Folder of the notebooks as they were handed out
 ) -> Path: # The one that it was
     "Which notebook `returned` is, by its cells. Raises `ValueError` if it is none of them or no notebook."
-    try: ids = {c.get('id') for c in nbformat.read(returned, 4)['cells']} - {None}
+    try: marks = _known_by(nbformat.read(returned, 4)['cells'])
     except Exception as e: raise ValueError(f'{returned} is not a notebook ({type(e).__name__})') from None
     handed_out = {o: nbformat.read(o, 4)['cells'] for o in sorted(originals.glob('*.ipynb'))}
-    shared = {o: len(ids & {c.get('id') for c in cells}) for o, cells in handed_out.items()}
+    shared = {o: len(marks & _known_by(cells)) for o, cells in handed_out.items()}
     if not shared: raise ValueError(f'there are no notebooks in {originals}: give the folder with --originals')
     best = max(shared, key=shared.get)
     if not shared[best]: raise ValueError(f'{returned} is none of the notebooks in {originals}')
