@@ -135,7 +135,7 @@ def plot_nearer(
 
 def draw_steps(
     columns, # From left to right: for each column its tensors by name, one number each; the last holds the result
-    figsize=(9, 2.4), # Inches
+    figsize=(9, 2.6), # Inches
 ): # Matplotlib axes
     "Draw a computation graph: data and gradient in each box, and the slope of each step at its arrow"
     (result,) = columns[-1].values()
@@ -146,7 +146,7 @@ def draw_steps(
         for j, (name, o) in enumerate(column.items()):
             [grad] = torch.autograd.grad(result, o, retain_graph=True)
             y = (len(column) - 1)/2 - j
-            said = f'{name}\ndata {o.item():.4g}\ngrad {grad.item():.4g}'
+            said = f'{name}\ndata {o.item():.3g}\ngrad {grad.item():.3g}'
             boxes[i, j] = i, y, ax.text(i, y, said, **look).get_bbox_patch()
     for i, (left, right) in enumerate(zip(columns, columns[1:])):
         for j, start in enumerate(left.values()):
@@ -191,7 +191,7 @@ def plot_fits(
     losses, # The loss before each step
 ): # The figure
     "Measured points with fitted curves, and the loss along the way"
-    fig, axs = plt.subplots(1, len(fits) + 1, figsize=(11, 2.5), layout='constrained')
+    fig, axs = plt.subplots(1, len(fits) + 1, figsize=(10, 2.6), layout='constrained')
     for ax, (title, fit) in zip(axs, fits.items()):
         ax.scatter(x, y, s=12, color='0.5')
         ax.plot(x, fit, color=blue)
@@ -248,7 +248,7 @@ def plot_starts(
         for i, run in enumerate(runs):
             places = range(1, len(run) + 1) if x is None else x[name][i]
             label = f'_{i}' if i else name          # names that begin with _ stay out of the legend
-            ax.plot(places, run, style, color=colour, ms=3, lw=.9, alpha=.6, label=label)
+            ax.plot(places, run, style, color=colour, ms=3 if len(run) > 1 else 8, lw=.9, alpha=.6, label=label)
     if x is None: ax.xaxis.get_major_locator().set_params(integer=True)
     ax.set(**axes)
     ax.grid(alpha=.3)
@@ -265,7 +265,9 @@ def plot_batch_sizes(
     percent, ticks = {name: 100*o for name, o in accs.items()}, [1, 2, 5, 10, 20, 50]
     plot_starts(percent, ax=axs[0], loc=None, xlabel='epochs (times that each picture was seen)',
                 ylabel='accuracy, %', xscale='log', xticks=ticks, xticklabels=ticks)
-    plot_starts(percent, seconds, axs[1], None, xlabel='seconds of training', xscale='log')
+    ticks = [.05, .1, .2, .5, 1, 2, 5]
+    plot_starts(percent, seconds, axs[1], None, xlabel='seconds of training', xscale='log', xticks=ticks,
+                xticklabels=ticks)
     fig.legend(*axs[0].get_legend_handles_labels(), loc='outside upper center', ncols=len(runs))
     return fig
 

@@ -122,9 +122,10 @@ def plot_scoreboard(
     two = [r for r in first_runs(board) if r.digits == '3 or 7']
     plot_learning_curves(two + first_runs(board, 'baseline'), axs[0])
     plot_learning_curves(first_runs(board, 'ten_digits'), axs[1])
-    for ax, title in zip(axs, ('threes and sevens', 'all ten digits')):
-        ax.set_title(title)
-        ax.legend(loc='lower right', fontsize=7.5)
+    for ax, title, digits in zip(axs, ('threes and sevens', 'all ten digits'), ('3 or 7', '0 to 9')):
+        ax.set(title=title, ylim=(.12, .996))            # room for the legend below the lowest line
+        lines, labels = ax.get_legend_handles_labels()
+        ax.legend(lines, [o.replace(f' ({digits})', '') for o in labels], loc='lower right', fontsize=9)
     axs[1].set_ylabel('')
     return axs
 
