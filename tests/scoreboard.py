@@ -74,7 +74,7 @@ def measure_stages():
     stages = [entry(o) for o in runs] + [entry([run_stage(4, seed, epochs=more_epochs) for seed in seeds])]
     m = load_mnist()
     resnets = [replace(r, stage=None, accuracy=once(r.predict, m.valid_images, m.valid_labels)) for r in runs[4]]
-    by_l2 = replace(stage_pixel_similarity(norm='l2'), stage=None, approach='nearest mean, L2')
+    by_l2 = stage_pixel_similarity(norm='l2')
     return {'stages': stages, 'baseline': [entry([by_l2])], 'ten_digits': [*map(entry, ten_digits()), entry(resnets)]}
 
 

@@ -156,6 +156,17 @@ def test_damaged_file_is_named_with_the_remedy(shipped, cache, spoil, name):
     assert not cache.exists() or {o.name for o in cache.iterdir()} <= {'.mnist_sample.lock'}
 
 
+def test_what_was_read_is_read_again_when_the_file_has_changed(shipped):
+    load_mnist()
+    flip(shipped/'t10k-labels-idx1-ubyte.gz')
+    with pytest.raises(OSError, match='t10k-labels'): load_mnist()
+
+
+def test_each_load_has_tensors_of_its_own():
+    load_mnist().train_images.zero_()
+    assert load_mnist().train_images.any()
+
+
 @pytest.mark.parametrize('url, n, folders', [
     (URLs.MNIST_SAMPLE, 14434, 'train/3 train/7 valid/3 valid/7'.split()),
     (URLs.MNIST, 70000, [f'{o}/{d}' for o in ('training', 'testing') for d in range(10)])])

@@ -44,7 +44,7 @@ wrong = {
         'def distances(images, means): return (images - means).abs().mean((-1, -2))',
         'def distances(images, means): return (images - means[:, None]).abs().mean((-1, -2))',
         'def distances(images, means): return ((images[:, None] - means)**2).mean((-1, -2)).sqrt()'],
-    '1.1': ['gradient_shape = [64, 1]', 'gradient_shape = [1, 784]', 'gradient_shape = 784', 'gradient_shape = [785]'],
+    '1.1': ["loop_order = 'BEADCF'", "loop_order = 'EABDFC'", "loop_order = 'beadfc '", "loop_order = list('BEADFC')"],
     '1.2': ['slope_at_1 = 30', 'slope_at_1 = 10', "slope_at_1 = '34'"],
     '1.3': [
         'def steepness(f, x): return f(x + .001) - f(x)', 'def steepness(f, x): return (f(x + 1) - f(x))/1',

@@ -1,6 +1,6 @@
 "What the notebooks' figures show, read from the figures"
 import matplotlib
-import numpy as np
+import pandas as pd
 import pytest
 import torch
 from matplotlib import pyplot as plt
@@ -135,7 +135,7 @@ def test_fits_beside_their_loss():
 def test_wrong_answers_stand_out():
     probs, targets = torch.tensor([[.9], [.8], [.3]]), torch.tensor([[1], [0], [0]])
     axs = show_answers(torch.rand(3, 784), probs, targets).axes
-    assert [ax.get_title() for ax in axs] == ['three\n90.0%', 'three\n80.0%', 'seven\n70.0%']
+    assert [ax.get_title() for ax in axs] == ['three\n90.0%', 'is 7, says 3\n80.0%', 'seven\n70.0%']
     assert [ax.title.get_weight() for ax in axs] == ['normal', 'bold', 'normal']
 
 
@@ -154,8 +154,8 @@ def test_a_line_for_every_start():
 
 
 def test_batch_sizes_by_epochs_and_by_seconds():
-    runs = {'all at once': np.array([[[.5, .75], [1, 2]], [[.25, .5], [3, 4]]])}
-    by_epochs, by_seconds = plot_batch_sizes(runs).axes
+    logs = [pd.DataFrame(dict(accuracy=a, seconds=s)) for a, s in (([.5, .75], [1, 2]), ([.25, .5], [3, 4]))]
+    by_epochs, by_seconds = plot_batch_sizes({'all at once': logs}).axes
     assert [([*o.get_xdata()], [*o.get_ydata()]) for o in by_epochs.lines] == [([1, 2], [50, 75]), ([1, 2], [25, 50])]
     assert [([*o.get_xdata()], [*o.get_ydata()]) for o in by_seconds.lines] == [([1, 2], [50, 75]), ([3, 4], [25, 50])]
     assert by_seconds.get_xscale() == 'log'

@@ -12,6 +12,7 @@ import warnings
 import zlib
 from collections import namedtuple
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from http.client import HTTPException
 from importlib.metadata import PackageNotFoundError, metadata
 from itertools import count
@@ -50,6 +51,13 @@ def _remedy():
     return f'pip install --force-reinstall --no-deps git+{home}  or, in a clone,  git checkout -- mnist_stages/mnist'
 
 
+@lru_cache(len(mnist_md5))
+def _unpacked(path, changed, size):
+    "What a file holds, and its MD5; kept while the file stays as it is, since notebooks ask for the pictures often"
+    buf = gzip.decompress(path.read_bytes())
+    return buf, hashlib.md5(buf, usedforsecurity=False).hexdigest()
+
+
 def read_mnist_file(
     name:str, # One of the keys of `mnist_md5`
 ) -> bytes: # The uncompressed bytes of that file
@@ -57,10 +65,11 @@ def read_mnist_file(
     if name not in mnist_md5: raise ValueError(f'{name!r} is no file of MNIST: choose from {list(mnist_md5)}')
     path = shipped/f'{name}.gz'
     remedy = f'Install the package again:  {_remedy()}'
-    try: buf = gzip.decompress(path.read_bytes())
+    try:
+        stat = path.stat()
+        buf, md5 = _unpacked(path, stat.st_mtime_ns, stat.st_size)
     except FileNotFoundError: raise FileNotFoundError(f'{path} is missing. {remedy}') from None
     except (OSError, EOFError, zlib.error) as e: raise OSError(f'{path} cannot be unpacked ({e}). {remedy}') from None
-    md5 = hashlib.md5(buf, usedforsecurity=False).hexdigest()
     if md5 != mnist_md5[name]: raise OSError(f'{path} is damaged: its MD5 is {md5}, not {mnist_md5[name]}. {remedy}')
     return buf
 

@@ -31,10 +31,11 @@ def show_numbers(
 
 
 def plot_runs(
-    runs:dict, # For each name the accuracies of several starts, 0 to 1
+    runs:dict, # For each name the accuracies of several starts, 0 to 1, or another measure
     colours:dict=None, # For each name its colour; blue if `None`
     ax=None, # Matplotlib axes; new ones if `None`
     xlabel:str='validation accuracy, %', # What is measured
+    times:float=100, # What to multiply it by
 ): # The axes
     "A row of dots for each of `runs`, one dot for each start, so that spread and overlap show"
     if ax is None: ax = plt.subplots(figsize=(8, .4 + .42*len(runs)))[1]
@@ -42,7 +43,7 @@ def plot_runs(
         colour = (colours or {}).get(name, blue)
         heights = i + np.linspace(-.2, .2, len(accs))
         marker = {blue: 'o', orange: 's', green: '^'}.get(colour, 'o')
-        ax.plot(100*np.array(accs), heights, marker, color=colour, alpha=.7, ms=5)
+        ax.plot(times*np.array(accs), heights, marker, color=colour, alpha=.7, ms=5)
     ax.set(yticks=range(len(runs)), yticklabels=list(runs), ylim=(len(runs) - .4, -.6), xlabel=xlabel)
     ax.grid(axis='x', alpha=.3)
     return ax
@@ -208,14 +209,15 @@ def show_answers(
     probs, # For each the probability of a three
     targets, # 1 for a three, 0 for a seven, for each
 ): # The figure
-    "Pictures of threes and sevens, each with the answer and how sure it is; wrong answers in bold"
+    "Pictures of threes and sevens, each with the answer and how sure it is; wrong ones in bold, with what it is"
     n = len(images)
     fig, axs = plt.subplots(1, n, figsize=(11, 11/n + .5), layout='constrained')
     for ax, image, p, target in zip(axs, images, probs.flatten().tolist(), targets.flatten().tolist()):
         ax.imshow(image.view(28, 28))
         ax.axis('off')
-        wrong = (p > .5) != target
-        ax.set_title(f'{"three" if p > .5 else "seven"}\n{max(p, 1 - p):.1%}', fontsize=9,
+        wrong, said = (p > .5) != target, 'three' if p > .5 else 'seven'
+        if wrong: said = f'is {3 if target else 7}, says {3 if p > .5 else 7}'
+        ax.set_title(f'{said}\n{max(p, 1 - p):.1%}', fontsize=9,
                      color='#A03800' if wrong else 'black', weight='bold' if wrong else 'normal')
     return fig
 
@@ -257,18 +259,18 @@ def plot_starts(
 
 
 def plot_batch_sizes(
-    runs:dict, # For each name, of several starts, the accuracies and the seconds until then, `[starts, 2, epochs]`
+    logs:dict, # For each name the logs of several starts, with `log.accuracy` and `log.seconds` after each epoch
 ): # The figure
     "Accuracy at equal numbers of pictures, and at equal time"
     fig, axs = plt.subplots(1, 2, figsize=(10, 3.2), sharey=True, layout='constrained')
-    accs, seconds = [{name: o[:, i] for name, o in runs.items()} for i in (0, 1)]
-    percent, ticks = {name: 100*o for name, o in accs.items()}, [1, 2, 5, 10, 20, 50]
+    percent = {name: [100*o.accuracy for o in starts] for name, starts in logs.items()}
+    seconds, ticks = {name: [o.seconds for o in starts] for name, starts in logs.items()}, [1, 2, 5, 10, 20, 50]
     plot_starts(percent, ax=axs[0], loc=None, xlabel='epochs (times that each picture was seen)',
                 ylabel='accuracy, %', xscale='log', xticks=ticks, xticklabels=ticks)
     ticks = [.05, .1, .2, .5, 1, 2, 5]
     plot_starts(percent, seconds, axs[1], None, xlabel='seconds of training', xscale='log', xticks=ticks,
                 xticklabels=ticks)
-    fig.legend(*axs[0].get_legend_handles_labels(), loc='outside upper center', ncols=len(runs))
+    fig.legend(*axs[0].get_legend_handles_labels(), loc='outside upper center', ncols=len(logs))
     return fig
 
 

@@ -39,8 +39,8 @@ def results_table(
     results, # `StageResult`s
 ) -> pd.DataFrame: # A row for each, as text ready to show
     "What the stages reached, as a table"
-    rows = [(r.stage, r.approach, r.digits, f'{r.parameters:,}', r.epochs, f'{r.accuracy:.2%}', f'{r.seconds:.1f}')
-            for r in check.results(results)]
+    rows = [('' if r.stage is None else r.stage, r.approach, r.digits, f'{r.parameters:,}', r.epochs,
+             f'{r.accuracy:.2%}', f'{r.seconds:.1f}') for r in check.results(results)]
     return pd.DataFrame(rows, columns='stage approach digits parameters epochs accuracy seconds'.split())
 
 
