@@ -56,32 +56,18 @@ def _box(mask):
     return rows[0], rows[-1] + 1, cols[0], cols[-1] + 1
 
 
-def _extent(response, noise):
-    "The area of the box around the largest piece that does not touch the border"
-    labels, n = ndi.label(response > max(.5*np.percentile(response, 99.8), 5*noise), np.ones((3, 3)))
-    best = 0
-    for piece in ndi.find_objects(labels):
-        rows, cols = piece
-        if rows.start > 1 and cols.start > 1 and rows.stop < len(labels) - 1 and cols.stop < labels.shape[1] - 1:
-            best = max(best, (rows.stop - rows.start)*(cols.stop - cols.start))
-    return best
-
-
-def _response(picture):
-    "The channel of most contrast, dark on light or light on dark: its response and noise"
+def _responses(picture):
+    "For dark on light and for light on dark: the channel of most contrast, its response and noise"
     grey = picture @ np.array([.299, .587, .114], 'float32') if picture.shape[2] == 3 else picture[..., 0]
-    channels = [grey] if picture.shape[2] == 1 or np.ptp(picture, axis=2).max() < .05 else [grey, *picture.transpose(2, 0, 1)]
-    channels = [ndi.gaussian_filter(o, .8) for o in channels]
+    coloured = picture.shape[2] == 3 and np.ptp(picture, axis=2).max() > .05
+    channels = [ndi.gaussian_filter(o, .8) for o in ([grey, *picture.transpose(2, 0, 1)] if coloured else [grey])]
 
-    def clear(r): return np.percentile(r[0], 99.7)/(r[1] + .02)
-    both = []
+    def clear(found): return np.percentile(found[1], 99.7)/(found[2] + .02)
     for dark in (True, False):
-        found = [_narrow(o, dark) for o in channels]
+        found = [(o, *_narrow(o, dark)) for o in channels]
         best = max(found, key=clear)
         # colour is noisier than grey in most files
-        both.append(found[0] if clear(found[0]) > .8*clear(best) else best)
-    # strokes enclose the paper between them, and not the other way round
-    return max(both, key=lambda o: _extent(*o))
+        yield dark, *(found[0] if clear(found[0]) > .8*clear(best) else best)
 
 
 # Lines from edge to edge
@@ -125,7 +111,7 @@ def _without_lines(response, noise):
 # The pieces that make up one digit
 
 def _pieces(response, noise):
-    "All connected pieces that may be ink: their labels, and for each its number, box, strength and darkness"
+    "All connected pieces that may be ink: for each its mask, box, sum of response and full darkness"
     labels, _ = ndi.label(response > max(5*noise, .05), np.ones((3, 3)))
     pieces = []
     for i, box in enumerate(ndi.find_objects(labels), 1):
@@ -138,9 +124,9 @@ def _pieces(response, noise):
         if mask.sum() < 6: continue
         top, bottom, left, right = _box(mask)
         y, x = box[0].start, box[1].start
-        pieces.append(dict(label=i, box=(y + top, y + bottom, x + left, x + right), full=full, sum=values.sum(),
+        pieces.append(dict(box=(y + top, y + bottom, x + left, x + right), full=full, sum=values.sum(),
                            mask=mask[top:bottom, left:right]))
-    return labels, pieces
+    return pieces
 
 
 def _size(p): return max(p['box'][1] - p['box'][0], p['box'][3] - p['box'][2])
@@ -167,20 +153,34 @@ def _gap(p, q):
     return max(0, tt - b, t - bb), max(0, ll - r, l - rr)
 
 
-def _one_digit(response, noise):
+def _strokes(pieces, shape):
+    "The pieces that are strokes and lie within the picture, at its margin only if there are no others; main one first"
+    found = [p for p in pieces if not _touches(p, shape) and not _is_blot(p)]
+    found = [p for p in found if not _at_margin(p, shape)] or found
+    return sorted(found, key=lambda p: -p['sum']*p['full'])
+
+
+def _contrast(channel, piece, dark):
+    "How much darker (or lighter) than what is usual around it a piece is, as a share"
+    top, bottom, left, right = piece['box']
+    room = max(8, _size(piece)//2)
+    around = np.median(channel[max(0, top - room):bottom + room, max(0, left - room):right + room])
+    level = channel[top:bottom, left:right][piece['mask']].mean()
+    return 1 - (level + .04)/(around + .04) if dark else 1 - (around + .04)/(level + .04)
+
+
+def _digit_of(pieces, shape):
     "The mask of the pieces of the one digit. `ValueError` if there is none, or more than one."
-    labels, pieces = _pieces(response, noise)
-    inside = [p for p in pieces if not _touches(p, response.shape)]
-    strokes = [p for p in inside if not _is_blot(p)]
-    if not strokes:
+    central = _strokes(pieces, shape)
+    if not central:
+        inside = [p for p in pieces if not _touches(p, shape)]
         if not pieces: raise ValueError(f'There is nothing written in this picture, or it is too faint. {again}')
         if not inside: raise ValueError(f'What is written touches the edge of the picture. {again}')
         raise ValueError(f'There is a blot in this picture, and nothing written. {again}')
-    central = [p for p in strokes if not _at_margin(p, response.shape)] or strokes
-    main = max(central, key=lambda p: p['sum']*p['full'])
+    main = central[0]
     size = _size(main)
-    if size < response.shape[0]/24:
-        raise ValueError(f'What is written is too small: {size/max(response.shape):.0%} of the picture. '
+    if size < max(shape)/24:
+        raise ValueError(f'What is written is too small: {size/max(shape):.0%} of the picture. '
                          'Come closer, so that the digit fills a good part of it.')
     digit, rest = [main], [p for p in central if p is not main and p['full'] > .4*main['full'] and _size(p) > .12*size]
     grown = True
@@ -198,7 +198,7 @@ def _one_digit(response, noise):
     left, right = min(p['box'][2] for p in digit), max(p['box'][3] for p in digit)
     if any(_size(p) > .45*size for p in rest) or right - left > 1.55*(bottom - top):
         raise ValueError(f'There is more than one digit in this picture. {again}')
-    mask = np.zeros(response.shape, bool)
+    mask = np.zeros(shape, bool)
     for p in digit:
         t, b, l, r = p['box']
         mask[t:b, l:r] |= p['mask']
@@ -209,9 +209,9 @@ def _one_digit(response, noise):
 
 def even_strokes(
     ink:np.ndarray, # `[h, w]`, 0 (paper) to 1 (ink), one digit
-    usual:float=2.6, # Width of a stroke where the digit is 20 pixels large, as in MNIST
-    lowest:float=1.7, # Below this width strokes are drawn anew
-    highest:float=4.3, # And above this
+    usual:float=2.4, # Width of a stroke where the digit is 20 pixels large, as in MNIST
+    lowest:float=1.5, # Below this width strokes are drawn anew
+    highest:float=3.9, # And above this
 ) -> np.ndarray: # The same, with strokes of the `usual` width if they were thinner or thicker
     "Draw strokes that are far thinner or thicker than MNIST's anew, around their skeleton"
     mask = np.pad(ink > .5, 2)
@@ -256,9 +256,15 @@ def find_ink(
         ink = _ink_of_small(grey)
         return (ink, {'the picture': grey, 'ink': ink}) if return_steps else ink
     picture = _reduced(picture, working_side)
-    response, noise = _response(picture)
-    clean = _without_lines(response, noise)
-    mask = _one_digit(clean, noise)
+    best = -1
+    for dark, channel, found, noise in _responses(picture):
+        without = _without_lines(found, noise)
+        candidates = _pieces(without, noise)
+        strokes = _strokes(candidates, without.shape)
+        # paper between strokes is narrow, too, but as light as the paper around
+        contrast = _contrast(channel, strokes[0], dark) if strokes else 0
+        if contrast > best: best, response, clean, pieces = contrast, found, without, candidates
+    mask = _digit_of(pieces, clean.shape)
     full = np.percentile(clean[mask], 75)
     ink = ((clean - .2*full)/(.75*full)).clip(0, 1)*ndi.binary_dilation(mask, iterations=2)
     even = even_strokes(ink.astype('float32'))
