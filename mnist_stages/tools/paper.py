@@ -6,8 +6,8 @@ from PIL import Image
 from scipy import ndimage as ndi
 from skimage.morphology import skeletonize
 
-working_side = 384     # pixels of the longer side that a larger picture is reduced to
-widest = 77            # no stroke is wider than this, in these pixels, and no sheet is narrower
+working_side = 320     # pixels of the longer side that a larger picture is reduced to
+widest = 65            # no stroke is wider than this, in these pixels, and no sheet is narrower
 small_side = 64        # up to this size a picture is taken as one of MNIST's kind: a digit, and nothing else
 
 again = 'Give one digit, dark on light or light on dark, and nothing else near it.'
@@ -34,14 +34,14 @@ def _reduced(picture, side):
 
 # What is narrow and darker than its surroundings
 
-def _narrow(channel, dark):
+def _narrow(channel, dark, window=widest):
     """How much darker than what is around it each pixel of a narrow structure is, 0 to 1, and the noise of that.
 
     Closing fills what is darker and narrower than the window. The edge of a shadow or of a sheet is not narrow.
     """
     if not dark: channel = 1 - channel
-    padded = np.pad(channel, widest, mode='edge')
-    closed = ndi.grey_closing(padded, (widest, widest))[widest:-widest, widest:-widest]
+    padded = np.pad(channel, window, mode='edge')
+    closed = ndi.grey_closing(padded, (window, window))[window:-window, window:-window]
     # what is light divides what is dark: light that is weaker by a half makes no difference
     low, high = (channel, closed) if dark else (1 - closed, 1 - channel)
     response = 1 - (low + .04)/(high + .04)
@@ -62,12 +62,14 @@ def _responses(picture):
     coloured = picture.shape[2] == 3 and np.ptp(picture, axis=2).max() > .05
     channels = [ndi.gaussian_filter(o, .8) for o in ([grey, *picture.transpose(2, 0, 1)] if coloured else [grey])]
 
-    def clear(found): return np.percentile(found[1], 99.7)/(found[2] + .02)
+    def clear(channel):
+        response, noise = _narrow(channel[::2, ::2], dark, widest//2)
+        return np.percentile(response, 99.7)/(noise + .02)
     for dark in (True, False):
-        found = [(o, *_narrow(o, dark)) for o in channels]
-        best = max(found, key=clear)
         # colour is noisier than grey in most files
-        yield dark, *(found[0] if clear(found[0]) > .8*clear(best) else best)
+        by_clarity = {clear(o)*(1.25 if o is channels[0] else 1): o for o in channels} if coloured else {1: channels[0]}
+        best = by_clarity[max(by_clarity)]
+        yield dark, best, *_narrow(best, dark)
 
 
 # Lines from edge to edge
@@ -85,11 +87,10 @@ def _lines_across(response, noise):
     small = np.pad(response, ((0, h % 2), (0, w % 2))).reshape(-(-h//2), 2, -(-w//2), 2).max((1, 3))
     small, end = ndi.maximum_filter1d(small, 3, axis=0), max(2, w//2//12)
     found = np.zeros(small.shape, bool)
+    there = small > max(2.5*noise, .03, 1.5*np.median(small))
     for tilt in np.linspace(-.09, .09, 13):
-        a = _sheared(small, tilt)
-        level = np.quantile(a, .3, axis=1)
-        ends = np.minimum(np.median(a[:, :end], axis=1), np.median(a[:, -end:], axis=1))
-        rows = (np.minimum(level, ends) > max(2.5*noise, .03)) & (level > 1.5*np.median(level))
+        a = _sheared(there, tilt)
+        rows = (a.mean(1) > .7) & (a[:, :end].mean(1) > .5) & (a[:, -end:].mean(1) > .5)
         if rows.any(): found |= _sheared(np.broadcast_to(rows[:, None], a.shape), -tilt)
     if found.mean() > .7: return np.zeros(response.shape, bool)
     return found.repeat(2, 0).repeat(2, 1)[:h, :w]
@@ -244,7 +245,7 @@ def _ink_of_small(grey):
 def find_ink(
     picture:np.ndarray, # Float32 `[h, w]` or in colour `[h, w, 3]`, 0 to 1
     return_steps:bool=False, # Also return pictures of what was done?
-): # float32 `[h, w]`, 0 (paper) to 1 (ink), the longer side at most 384; with `return_steps` also a dict of pictures
+): # float32 `[h, w]`, 0 (paper) to 1 (ink), the longer side at most 320; with `return_steps` also a dict of pictures
     """Take away the paper and whatever else is on it, and bring strokes to a usual width.
 
     `ValueError` if nothing is written, more than one digit, or something too small.
@@ -265,8 +266,10 @@ def find_ink(
         contrast = _contrast(channel, strokes[0], dark) if strokes else 0
         if contrast > best: best, response, clean, pieces = contrast, found, without, candidates
     mask = _digit_of(pieces, clean.shape)
-    full = np.percentile(clean[mask], 75)
-    ink = ((clean - .2*full)/(.75*full)).clip(0, 1)*ndi.binary_dilation(mask, iterations=2)
+    near = ndi.binary_dilation(mask, iterations=2)
+    # a flash or a dry pen makes a part of a stroke pale: full is what is full near by
+    full = np.maximum(ndi.gaussian_filter(ndi.maximum_filter(clean*near, 25), 6), .3*np.percentile(clean[mask], 75))
+    ink = ((clean - .25*full)/(.6*full)).clip(0, 1)*near
     even = even_strokes(ink.astype('float32'))
     if not return_steps: return even
     return even, {'the picture': picture.squeeze(), 'narrow and darker': response, 'without lines': clean,
