@@ -7,7 +7,7 @@ __all__ = ['mnist_mean', 'mnist_std', 'five_shifts', 'conv', 'ResBlock', 'resnet
            'shift_images', 'RandomShift', 'mnist_learner', 'train_mnist', 'DigitReader', 'used_rows', 'map_sizes',
            'crop_kernels', 'crop_to_ink', 'scale_to_box', 'centre_by_mass', 'prepare_digit', 'results_table',
            'load_scoreboard', 'ladder_table', 'scoreboard_table', 'save_figure', 'draw_strokes', 'example_strokes',
-           'find_ink', 'paper_of', 'to_grey']
+           'find_ink', 'read_picture', 'to_grey']
 
 # %% ../nbs/04_resnet18.ipynb #7d971b46
 from .tools import check
@@ -68,7 +68,8 @@ from functools import partial
 
 from .data import DataLoaders, TensorDataLoader, TensorDataset
 from .tools.files import load_mnist
-from .tools.pictures import find_ink, resize, to_grey
+from .tools.forms import read_picture
+from .tools.paper import find_ink, resize
 
 # %% ../nbs/04_resnet18.ipynb #e7cd3bb2
 #: Mean and standard deviation of the training pixels, scaled to 0…1
@@ -257,16 +258,24 @@ def centre_by_mass(
     return out
 
 def prepare_digit(
-    image, # A picture of one digit on plain paper, in any form that `to_grey` reads
-) -> torch.Tensor: # float32 [28, 28], 0 (paper) to 1 (ink)
-    "Prepare a picture as MNIST's authors did (Y. LeCun, C. Cortes and C. Burges, 1998)"
-    ink = crop_to_ink(find_ink(to_grey(image)))
-    return torch.from_numpy(centre_by_mass(scale_to_box(ink)))
+    image, # A picture of one digit, in any form that `read_picture` takes
+    return_steps:bool=False, # Also return a picture of each step?
+): # float32 [28, 28], 0 (paper) to 1 (ink); with `return_steps` also a dict of arrays
+    """Prepare a picture as MNIST's authors did (Y. LeCun, C. Cortes and C. Burges, 1998).
+
+    `ValueError` says in one sentence why a picture cannot be read.
+    """
+    ink, steps = find_ink(read_picture(image), return_steps=True)
+    small = scale_to_box(crop_to_ink(ink))
+    prepared = torch.from_numpy(centre_by_mass(small))
+    if not return_steps: return prepared
+    return prepared, steps | {'scaled to 20': small, 'centred in 28 × 28': prepared.numpy()}
 
 # %% ../nbs/04_resnet18.ipynb #reexp001
-from .tools.pictures import draw_strokes, example_strokes, paper_of
+from .tools.forms import to_grey
+from .tools.pictures import draw_strokes, example_strokes
 from .tools.results import (ladder_table, load_scoreboard, results_table,
                                         save_figure, scoreboard_table)
 
 _all_ = ['results_table', 'load_scoreboard', 'ladder_table', 'scoreboard_table', 'save_figure',
-         'draw_strokes', 'example_strokes', 'find_ink', 'paper_of', 'to_grey']
+         'draw_strokes', 'example_strokes', 'find_ink', 'read_picture', 'to_grey']

@@ -121,7 +121,7 @@ def photograph(
     coverage = stroke_of(digit, size_of(rng), pen)
     if kind == 'two digits':
         coverage = stroke_of(digit, side*35//100)
-        other = np.rot90(coverage, 0) if strength == 0 else ndi.shift(coverage, (by(0, 12, -18), 0))
+        other = ndi.shift(coverage, (by(0, 12, -18), 0))
         gap = by(side//10, side//25, 0)
         coverage = np.concatenate([coverage, np.zeros((len(coverage), gap), 'float32'), other], 1)
     if kind == 'light on dark' and strength: coverage = coverage*(1 - .5*(smooth(rng, 3, 1., coverage.shape) > 1))
@@ -131,7 +131,6 @@ def photograph(
         coverage[side*2//10:side*2//10 + len(inner), side*2//10:side*2//10 + len(inner)] = inner
     else: coverage = place(coverage, rng)
     if kind == 'blank': coverage = 0*coverage
-    if kind == 'scribble': pass
     y, x = np.mgrid[:side, :side]
 
     if kind in ('ruled', 'squared', 'margin line'):

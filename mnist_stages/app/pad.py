@@ -1,13 +1,12 @@
 "What every stage says to a picture, and the pad to draw one on."
 from ..tools import check
-from ..tools.pictures import example_strokes, to_grey
+from ..tools.forms import to_grey
+from ..tools.pictures import example_strokes
 from ..tools.plots import blue
 from ..tools.results import StageResult
 from ..resnet18 import prepare_digit
 
-import base64
 import sys
-from io import BytesIO
 from pathlib import Path
 
 import anywidget
@@ -15,7 +14,6 @@ import torch
 import traitlets
 from IPython import get_ipython
 from matplotlib import pyplot as plt
-from PIL import Image
 
 
 def _ask(result, prepared):
@@ -93,12 +91,6 @@ def _can_show_widgets():
     return kernel.get_parent().get('content', {}).get('allow_stdin', True) or 'google.colab' in sys.modules
 
 
-def _from_browser(image):
-    "The picture in a data URL, as a canvas gives it; anything else as it is"
-    if not (isinstance(image, str) and image.startswith('data:')): return image
-    return Image.open(BytesIO(base64.b64decode(image.partition(',')[2])))
-
-
 class DigitPad(anywidget.AnyWidget):
     "A pad to draw a digit on, with the answers of all `results` (trained `StageResult`s); `read` needs no browser"
     _esm = (Path(__file__).parent/'pad.js').read_text(encoding='utf-8')
@@ -114,7 +106,7 @@ class DigitPad(anywidget.AnyWidget):
     def read(self, image) -> dict:
         "The answers of all stages as `read_digit` gives them, or a 'problem' in words. Also shown in the pad."
         self.reads += 1      # so that the browser notices an answer that is the same as the last
-        try: self.answers = dict(number=self.reads, **read_digit(_from_browser(image), self.results))
+        try: self.answers = dict(number=self.reads, **read_digit(image, self.results))
         except Exception as e: self.answers = dict(number=self.reads, problem=f'{e}' or type(e).__name__)
         return self.answers
 

@@ -163,6 +163,12 @@ def grey(a):
         raise ValueError('a grey picture must be of numbers, but this one has a pixel that is NaN or infinite')
 
 
+def picture(a):
+    "A picture as a finite array `[h, w]`, or in colour `[h, w, 3]`"
+    if isinstance(a, np.ndarray) and a.ndim == 3 and a.shape[2] == 3: a = a.reshape(len(a), -1)
+    grey(a)
+
+
 def written(ink):
     "A picture with at least one pixel of ink, more than 0.4"
     grey(ink)
