@@ -10,7 +10,7 @@ from conftest import exported, lessons, modules, package, root
 
 tools, app = 'mnist_stages.tools', 'mnist_stages.app'
 #: What each tool may import of this package; a tool that stands not here may import none
-tools_may = {'': ['versions'], 'check': ['versions'], 'files': ['check'], 'pictures': ['check'],
+tools_may = {'': ['versions'], 'check': ['versions'], 'files': ['check'], 'pictures': ['check'], 'paper': ['check'],
              'results': ['check', 'files']}
 #: Here an import inside a function has a reason: nothing heavy before the arguments are read, a developers' tool
 may_import_late = ['mnist_stages.__main__', f'{app}.cli', f'{tools}.testing']
@@ -87,7 +87,7 @@ def test_a_module_imports_only_what_its_room_allows_and_at_the_top(name):
     (f'{tools}.versions', 'from . import check'), (f'{tools}.check', 'from .files import load_mnist'),
     (f'{tools}.files', 'from . import results'), (f'{tools}.pictures', 'from .files import load_mnist'),
     (f'{tools}.exercises', 'from . import check'), (f'{tools}.plots', 'from . import check'),
-    (f'{tools}.testing', 'from . import versions'), (f'{tools}.results', 'from .pictures import to_grey'),
+    (f'{tools}.testing', 'from . import versions'), (f'{tools}.results', 'from .forms import to_grey'),
     (f'{tools}.new', 'from . import check'), (f'{tools}.check', 'from ..data import get_dls'),
     (f'{tools}.files', 'import mnist_stages.data'), (f'{tools}.files', 'from .. import data'),
     (f'{tools}.files', 'def f(): from mnist_stages.app import pad'), (f'{tools}.check', 'def f(): import math'),

@@ -20,12 +20,19 @@ const css = `
 .mnist-pad .only, .mnist-pad .hint { color: var(--quiet); }
 .mnist-pad .track { height: .8em; border: 1px solid var(--line); }
 .mnist-pad .bar { height: 100%; background: var(--bar); }
+.mnist-pad details { margin: .6em 0; }
+.mnist-pad summary { cursor: pointer; color: var(--quiet); }
+.mnist-pad .steps { display: flex; flex-wrap: wrap; gap: .6em; margin-top: .4em; }
+.mnist-pad figure { margin: 0; width: 96px; }
+.mnist-pad figure img { display: block; max-width: 96px; max-height: 96px; border: 1px solid var(--line); image-rendering: pixelated; }
+.mnist-pad figcaption { font-size: .8em; line-height: 1.2; color: var(--quiet); }
 .mnist-pad .share { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
 `;
 
 const size = 280;      // pixels of the drawing
 const pen = 20;
 const patience = 15_000;      // milliseconds
+const largest = 1200;         // pixels of the longer side of a photograph that goes to Python
 
 function element(tag, className, text) {
   const el = document.createElement(tag);
@@ -86,8 +93,14 @@ function render({ model, el }) {
   list.setAttribute('aria-label', "The stages' answers");
   const clear = button('Clear', () => { wipe(); send(''); });
   const example = button('Example', showExample);
-  left.append(paper, clear, example);
-  right.append(message, prepared, caption, list);
+  const file = element('input');
+  Object.assign(file, { type: 'file', accept: 'image/*', hidden: true });
+  file.addEventListener('change', () => { if (file.files.length) showPhotograph(file.files[0]); file.value = ''; });
+  const photograph = button('Photograph …', () => file.click());
+  const details = element('details'), steps = element('div', 'steps');
+  details.append(element('summary', '', 'How it was prepared'), steps);
+  left.append(paper, clear, example, photograph, file);
+  right.append(message, prepared, caption, details, list);
   pad.append(element('style', '', css), left, right);
   el.append(pad);
 
@@ -132,6 +145,27 @@ function render({ model, el }) {
     send(paper.toDataURL('image/png'));
   }
 
+  async function showPhotograph(chosen) {
+    let picture;
+    try { picture = await createImageBitmap(chosen, { imageOrientation: 'from-image' }); }
+    catch {
+      message.textContent = `This browser cannot read ${chosen.name}. Save or send it as JPEG (HEIC is what some telephones take).`;
+      return;
+    }
+    const scale = Math.min(1, largest/Math.max(picture.width, picture.height));
+    const whole = element('canvas');
+    whole.width = Math.max(1, Math.round(scale*picture.width));
+    whole.height = Math.max(1, Math.round(scale*picture.height));
+    const painter = whole.getContext('2d');
+    painter.fillStyle = '#fff';
+    painter.fillRect(0, 0, whole.width, whole.height);
+    painter.drawImage(picture, 0, 0, whole.width, whole.height);
+    wipe();
+    const fit = size/Math.max(whole.width, whole.height);
+    pencil.drawImage(whole, (size - fit*whole.width)/2, (size - fit*whole.height)/2, fit*whole.width, fit*whole.height);
+    send(whole.toDataURL('image/jpeg', .9));
+  }
+
   paper.addEventListener('pointerdown', event => {
     if (event.button !== 0 || last) return;
     event.preventDefault();
@@ -159,6 +193,14 @@ function render({ model, el }) {
     const answers = model.get('answers'), stages = answers.stages ?? [];
     message.textContent = answers.problem || (stages.length ? 'The answers:' : 'Draw one digit, large. The answers appear here.');
     list.replaceChildren(...stages.map(row));
+    details.hidden = !answers.steps?.length;
+    if (answers.problem) details.open = true;
+    steps.replaceChildren(...(answers.steps ?? []).map(([name, url]) => {
+      const figure = element('figure'), image = element('img');
+      Object.assign(image, { src: url, alt: '' });
+      figure.append(image, element('figcaption', '', name));
+      return figure;
+    }));
     prepared.hidden = caption.hidden = !answers.prepared;
     if (!answers.prepared) return;
     const grey = prepared.getContext('2d'), image = grey.createImageData(28, 28);

@@ -6,14 +6,18 @@ from ..tools.plots import blue
 from ..tools.results import StageResult
 from ..resnet18 import prepare_digit
 
+import base64
 import sys
+from io import BytesIO
 from pathlib import Path
 
 import anywidget
+import numpy as np
 import torch
 import traitlets
 from IPython import get_ipython
 from matplotlib import pyplot as plt
+from PIL import Image
 
 
 def _ask(result, prepared):
@@ -36,16 +40,28 @@ def predict(
     return int(p.argmax()), p
 
 
+def _thumbnails(steps):
+    "Pictures of what was done as pairs of a name and a PNG in a data URL, ready for JSON"
+    def url(a):
+        im = Image.fromarray((255*np.clip(a, 0, 1)).astype('uint8'))
+        im.thumbnail((96, 96))
+        out = BytesIO()
+        im.save(out, 'png')
+        return f'data:image/png;base64,{base64.b64encode(out.getvalue()).decode()}'
+    # ink is dark on the pad, and so it is here
+    return [[name, url(a if name == 'the picture' else 1 - a)] for name, a in steps.items()]
+
+
 def read_digit(
     image, # A picture of one digit, as for `prepare_digit`
     results, # `StageResult`s of trained stages
-) -> dict: # 'prepared': 784 integers, 0 (paper) to 255 (ink); 'stages': a dict for each
+) -> dict: # 'prepared': 784 integers, 0 (paper) to 255 (ink); 'steps': names and pictures; 'stages': a dict for each
     """What every stage says to a picture, ready for JSON.
 
     Each has its 'stage', 'approach', 'only', 'digit' and 'confidence'; stage 0 has no confidence to give.
     Raises `ValueError` if the picture cannot be read.
     """
-    prepared = prepare_digit(image)
+    prepared, steps = prepare_digit(image, return_steps=True)
 
     def answer(r):
         p = _ask(r, prepared)
@@ -53,7 +69,7 @@ def read_digit(
         only, sure = '' if r.digits == '0 to 9' else r.digits, None if r.stage == 0 else float(p[digit])
         return dict(stage=r.stage, approach=r.approach, only=only, digit=digit, confidence=sure)
     pixels = (prepared.flatten()*255).round().int().tolist()
-    return dict(prepared=pixels, stages=[answer(r) for r in check.results(results)])
+    return dict(prepared=pixels, steps=_thumbnails(steps), stages=[answer(r) for r in check.results(results)])
 
 
 def plot_answers(
@@ -107,7 +123,9 @@ class DigitPad(anywidget.AnyWidget):
         "The answers of all stages as `read_digit` gives them, or a 'problem' in words. Also shown in the pad."
         self.reads += 1      # so that the browser notices an answer that is the same as the last
         try: self.answers = dict(number=self.reads, **read_digit(image, self.results))
-        except Exception as e: self.answers = dict(number=self.reads, problem=f'{e}' or type(e).__name__)
+        except Exception as e:
+            steps = _thumbnails(getattr(e, 'steps', {}))
+            self.answers = dict(number=self.reads, problem=f'{e}' or type(e).__name__, steps=steps)
         return self.answers
 
     @traitlets.observe('drawing')

@@ -73,6 +73,7 @@ def _of_image(im):
     im = ImageOps.exif_transpose(im)      # a camera only notes which way it was held
     transparent = im.has_transparency_data
     if im.mode == 'LAB': im = im.getchannel('L')
+    if im.mode == 'La': im = im.convert('LA')
     if im.mode in ('1', 'L') and not transparent: im = im.convert('L')
     elif im.mode[0] not in 'IF': im = im.convert('RGBA' if transparent else 'RGB')
     if max(im.size) > largest_side and im.mode[:2] != 'I;': im = im.reduce(-(-max(im.size)//largest_side))

@@ -36,9 +36,10 @@ def _reduced(picture, side):
 # What is narrow and darker than its surroundings
 
 def _narrow(channel, dark, window=widest):
-    """How much darker than what is around it each pixel of a narrow structure is, 0 to 1, and the noise of that.
+    """How much darker (or lighter) than what is around it each pixel of a narrow structure is, 0 to 1.
 
-    Closing fills what is darker and narrower than the window. The edge of a shadow or of a sheet is not narrow.
+    As a share, the noise of that, and as a difference. Closing fills what is darker and narrower than the window;
+    the edge of a shadow or of a sheet is not narrow.
     """
     if not dark: channel = 1 - channel
     padded = np.pad(channel, window, mode='edge')
@@ -48,7 +49,7 @@ def _narrow(channel, dark, window=widest):
     response = 1 - (low + .04)/(high + .04)
     usual = np.median(response)
     noise = 1.5*np.median(np.abs(response - usual))
-    return ((response - usual)/(1 - usual)).clip(0, 1), noise
+    return ((response - usual)/(1 - usual)).clip(0, 1), noise, closed - channel
 
 
 def _box(mask):
@@ -58,18 +59,17 @@ def _box(mask):
 
 
 def _responses(picture):
-    "For dark on light and for light on dark: the channel of most contrast, its response and noise"
+    "For dark on light and for light on dark: which, the channel of most contrast, and what `_narrow` says of it"
     grey = picture @ np.array([.299, .587, .114], 'float32') if picture.shape[2] == 3 else picture[..., 0]
     coloured = picture.shape[2] == 3 and np.ptp(picture, axis=2).max() > .1
     channels = [ndi.gaussian_filter(o, .8) for o in ([grey, *picture.transpose(2, 0, 1)] if coloured else [grey])]
 
     def clear(channel):
-        response, noise = _narrow(channel[::3, ::3], dark, widest//3)
-        return np.percentile(response, 99.7)/(noise + .02)
-    for dark in (True, False):
+        response, noise, _ = _narrow(channel[::3, ::3], dark, widest//3)
         # colour is noisier than grey in most files
-        by_clarity = {clear(o)*(1.25 if o is channels[0] else 1): o for o in channels} if coloured else {1: channels[0]}
-        best = by_clarity[max(by_clarity)]
+        return np.percentile(response, 99.7)/(noise + .02)*(1.25 if channel is channels[0] else 1)
+    for dark in (True, False):
+        best = max(channels, key=clear) if coloured else channels[0]
         yield dark, best, *_narrow(best, dark)
 
 
@@ -229,7 +229,7 @@ def _thinned(ink, highest):
 def even_strokes(
     ink:np.ndarray, # float32 `[h, w]`, 0 (paper) to 1 (ink), one digit
     usual:float=2.4, # Width of a stroke where the digit is 20 pixels large, as in MNIST
-    lowest:float=1.5, # Below this width strokes are drawn anew: of MNIST's digits 98% lie between the two
+    lowest:float=1.5, # Below this width strokes are drawn anew: of MNIST's digits 97% lie between the two
     highest:float=3.9, # And above this
 ) -> np.ndarray: # The same, with strokes of the `usual` width if they were thinner or thicker
     "Draw strokes that are far thinner or thicker than MNIST's anew, around their skeleton"
@@ -274,7 +274,7 @@ def find_ink(
 ): # float32 `[h, w]`, 0 (paper) to 1 (ink), the longer side at most 320; with `return_steps` also a dict of pictures
     """Take away the paper and whatever else is on it, and bring strokes to a usual width.
 
-    `ValueError` if nothing is written, more than one digit, or something too small.
+    `ValueError` if nothing is written, more than one digit, or something too small; its `steps` are the pictures so far.
     """
     check.picture(picture)
     picture = picture.astype('float32')
@@ -286,19 +286,25 @@ def find_ink(
         return (ink, {'the picture': grey, 'ink': ink}) if return_steps else ink
     picture = _reduced(picture, working_side)
     best = -1
-    for dark, channel, found, noise in _responses(picture):
+    for dark, channel, found, noise, depth in _responses(picture):
         without = _without_lines(found, noise)
         candidates = _pieces(without, noise)
         strokes = _strokes(candidates, without.shape)
         # paper between strokes is narrow, too, but as light as the paper around
         contrast = _contrast(channel, strokes[0], dark) if strokes else 0
-        if contrast > best: best, response, clean, pieces = contrast, found, without, candidates
-    mask = _digit_of(pieces, clean.shape)
+        if contrast > best:
+            best, response, clean, pieces = contrast, found, without, candidates
+            # on black a share of next to nothing says nothing about the shades at the edge of a stroke
+            shades = clean if dark else depth*clean/np.maximum(found, 1e-6)
+    steps = {'the picture': picture.squeeze(), 'what is narrow': response, 'without lines': clean}
+    try: mask = _digit_of(pieces, clean.shape)
+    except ValueError as e:
+        e.steps = steps      # so that a reader can see what went wrong
+        raise
     near = ndi.binary_dilation(mask, iterations=2)
     # a flash or a dry pen makes a part of a stroke pale: full is what is full near by
-    full = np.maximum(ndi.gaussian_filter(ndi.maximum_filter(clean*near, 25), 6), .3*np.percentile(clean[mask], 75))
-    ink = ((clean - .25*full)/(.6*full)).clip(0, 1)*near
+    full = np.maximum(ndi.gaussian_filter(ndi.maximum_filter(shades*near, 25), 6), .3*np.percentile(shades[mask], 75))
+    ink = ((shades - .25*full)/(.6*full)).clip(0, 1)*near
     even = even_strokes(ink.astype('float32'))
     if not return_steps: return even
-    return even, {'the picture': picture.squeeze(), 'narrow and darker': response, 'without lines': clean,
-                  'one digit': ink, 'strokes of a usual width': even}
+    return even, steps | {'one digit': ink, 'strokes evened': even}
