@@ -31,7 +31,7 @@ def in_file(form='png', im=None, **kwargs):
     return out.getvalue()
 
 
-modes = ['1', 'L', 'LA', 'La', 'P', 'PA', 'RGB', 'RGBA', 'RGBa', 'RGBX', 'CMYK', 'YCbCr', 'HSV', 'LAB', 'I', 'F', 'I;16']
+modes = '1 L LA La P PA RGB RGBA RGBa RGBX CMYK YCbCr HSV LAB I F I;16'.split()
 
 
 def in_mode(mode, a):
@@ -70,7 +70,8 @@ def test_negative_numbers_go_from_the_least_to_the_largest():
     torch.tensor, lambda a: torch.tensor(a)[None], lambda a: torch.tensor(a).repeat(3, 1, 1),
     lambda a: np.stack([a]*3, -1), lambda a: a[..., None], lambda a: torch.tensor(a)/255,
     lambda a: torch.tensor(a/255), lambda a: (torch.tensor(a)/255).requires_grad_(),
-    lambda a: (torch.tensor(a)/255).bfloat16(), lambda a: (torch.tensor(a)/255).half(), lambda a: a > 127, lambda a: a.tolist(),
+    lambda a: (torch.tensor(a)/255).bfloat16(), lambda a: (torch.tensor(a)/255).half(), lambda a: a > 127,
+    lambda a: a.tolist(),
     lambda a: np.stack([a/255]*3, -1).astype('float32'), lambda a: np.stack([a, a*0 + 255], -1),
     lambda a: np.stack([a, a, a, a*0 + 255], -1), lambda a: np.stack([a, a, a, a*0 + 255]),
     lambda a: np.stack([a*0]*3 + [255 - a], -1)])
@@ -82,7 +83,8 @@ def test_every_way_of_a_file(tmp_path):
     path.write_bytes(buf)
     url = f'data:image/png;base64,{base64.b64encode(buf).decode()}'
     with path.open('rb') as f:
-        ways = path, str(path), buf, bytearray(buf), memoryview(buf), BytesIO(buf), f, url, 'data:image/png,' + quote(buf)
+        by_percent = 'data:image/png,' + quote(buf)
+        ways = path, str(path), buf, bytearray(buf), memoryview(buf), BytesIO(buf), f, url, by_percent
         for way in ways: assert far(way) < 1e-6
 
 
@@ -154,7 +156,7 @@ def test_108_megapixels_take_less_than_500_megabytes(tmp_path, form):
 
 def test_a_bomb_is_refused(monkeypatch):
     monkeypatch.setattr(Image, 'MAX_IMAGE_PIXELS', 1000)
-    with pytest.raises(ValueError, match='more than 0 million pixels. Send it in a smaller size'): read_picture(in_file())
+    with pytest.raises(ValueError, match='more than 0 million pixels. Send it in a smaller'): read_picture(in_file())
 
 
 def test_a_large_picture_is_read_reduced():
@@ -197,8 +199,10 @@ def test_bad_files(tmp_path):
     arrays(np.float32, array_shapes(min_dims=2, max_dims=3, max_side=8), elements=st.floats(width=32)),
     arrays(np.int64, array_shapes(max_side=5)), arrays(bool, array_shapes(max_side=9)), arrays('<U2', 3),
     st.binary(max_size=200), st.text(max_size=50).map('data:'.__add__),
-    st.builds(lambda h, w, mode: Image.new(mode, (w, h)), st.integers(1, 700), st.integers(1, 3), st.sampled_from(modes[:-1])),
-    st.builds(lambda h, w, i: Image.effect_noise((w, h), i), st.integers(1, 300), st.integers(1, 300), st.floats(0, 200))))
+    st.builds(lambda h, w, mode: Image.new(mode, (w, h)), st.integers(1, 700), st.integers(1, 3),
+              st.sampled_from(modes[:-1])),
+    st.builds(lambda h, w, i: Image.effect_noise((w, h), i), st.integers(1, 300), st.integers(1, 300),
+              st.floats(0, 200))))
 def test_anything_is_prepared_or_refused_in_a_sentence(a):
     with warnings.catch_warnings():
         warnings.simplefilter('error')

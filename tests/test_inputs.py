@@ -42,8 +42,9 @@ from mnist_stages.resnet18 import (
     mnist_learner, mnist_resnet18, normalise, resnet, scale_to_box, shift_images, train_mnist, used_rows)
 from mnist_stages.tools.exercises import check_function, check_value
 from mnist_stages.tools.files import damage, parse_idx, png_layout, read_mnist_file, untar_mnist, write_whole
-from mnist_stages.tools.pictures import (
-    draw_rings_and_crosses, draw_strokes, example_strokes, find_ink, paper_of, resize, to_grey)
+from mnist_stages.tools.forms import to_grey
+from mnist_stages.tools.paper import find_ink, resize
+from mnist_stages.tools.pictures import draw_rings_and_crosses, draw_strokes, example_strokes
 from mnist_stages.tools.results import (
     StageResult, first_runs, ladder_table, load_scoreboard, plot_learning_curves, results_table, save_figure,
     scoreboard_table)
@@ -390,7 +391,7 @@ bad = {
     'plot_learning_curves: a single result':
         (lambda: plot_learning_curves(untrained), TypeError, 'list of StageResults'),
     **{f'{f.__name__}: {name}': (partial(f, a), ValueError, said)
-       for f in (paper_of, find_ink, crop_to_ink, scale_to_box, centre_by_mass)
+       for f in (find_ink, crop_to_ink, scale_to_box, centre_by_mass)
        for name, (a, said) in no_pictures.items()},
     'crop_to_ink: nothing written': (lambda: crop_to_ink(np.zeros((5, 5))), ValueError, 'nothing written'),
     'scale_to_box: side 0': (lambda: scale_to_box(np.ones((5, 5), 'float32'), 0), ValueError, 'side=0'),
@@ -637,7 +638,8 @@ def defined(name):
 #: What other files look at
 elsewhere = {
     'test_data.py': 'load_mnist threes_and_sevens damage png_layout', 'test_cli.py': 'main command TerminalProgress',
-    'test_handwriting.py': 'to_grey prepare_digit', 'test_notebooks.py': 'nbdev_one_at_a_time',
+    'test_handwriting.py': 'prepare_digit', 'test_forms.py': 'read_picture to_grey', 'test_paper.py': 'even_strokes',
+    'test_notebooks.py': 'nbdev_one_at_a_time',
     'test_grade.py': 'grade split_exercises answer_of original_of',
     'test_scoreboard.py': 'load_scoreboard plot_scoreboard',
     'test_plots.py': 'use_style show_numbers draw_steps draw_net show_answers plot_answers plot_batch_sizes '
@@ -672,7 +674,9 @@ def test_every_public_function_is_here(module):
 seen_elsewhere = {
     'tools.files': {'read_mnist_file': 'test_data.py', '_download': 'faults.py', 'untar_mnist': 'faults.py',
                     '_alone': 'test_troubles.py', '_cache': 'test_troubles.py', 'parse_idx': 'test_data.py'},
-    'tools.pictures': {'_grey_array': 'test_handwriting.py', 'to_grey': 'test_handwriting.py'},
+    'tools.forms': dict.fromkeys(('_scaled', '_of_array', '_of_image', '_of_bytes', '_of_url', 'read_picture'),
+                                 'test_forms.py'),
+    'tools.paper': {'_digit_of': 'test_paper.py', '_ink_of_small': 'test_forms.py', 'find_ink': 'test_paper.py'},
     'app.cli': {'_seed': 'test_cli.py', '_epochs': 'test_cli.py', '_stage': 'test_cli.py',
                 'check_device': 'test_troubles.py', '_train_all': 'test_troubles.py'},
     'app.grade': {'Kernel': 'test_grade.py', 'original_of': 'test_grade.py'}}

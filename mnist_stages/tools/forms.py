@@ -17,7 +17,8 @@ full_scales = 1, 255, 1023, 4095, 16383, 65535   # of shares, and of 8, 10, 12, 
 
 # How a file that is no picture, or none that can be read, begins
 _no_pictures = {b'%PDF': 'a PDF document. Take a screenshot of the page, and give that',
-                b'<svg': 'a drawing in SVG. Save it as PNG first', b'<?xml': 'text in XML, such as SVG. Save it as PNG first',
+                b'<svg': 'a drawing in SVG. Save it as PNG first',
+                b'<?xml': 'text in XML, such as SVG. Save it as PNG first',
                 b'<!doctype html': 'a web page. Save the picture itself, not the page that shows it',
                 b'<html': 'a web page. Save the picture itself, not the page that shows it'}
 _heic = b'heic', b'heix', b'heim', b'heis', b'hevc', b'hevx', b'mif1', b'msf1'
@@ -26,7 +27,7 @@ _heic = b'heic', b'heix', b'heim', b'heis', b'hevc', b'hevx', b'mif1', b'msf1'
 # Arrays
 
 def _scaled(a):
-    "Numbers of any range as float32, 0 to 1: by the smallest full scale that holds them all, or else from least to largest"
+    "Any numbers as float32, 0 to 1: by the smallest full scale that holds them all, or else from least to largest"
     a = a.astype('float32')
     if not np.isfinite(a).all(): raise ValueError(f'{wanted}; these numbers are not all finite (NaN or infinite).')
     least, most = float(a.min()), float(a.max())

@@ -146,13 +146,21 @@ def _at_margin(p, shape):
     return bottom < h/8 or top > h*7/8 or right < w/8 or left > w*7/8
 
 
-def _touches(p, shape): return min(p['box'][0], p['box'][2]) <= 1 or p['box'][1] >= shape[0] - 1 or p['box'][3] >= shape[1] - 1
+def _touches(p, shape):
+    top, bottom, left, right = p['box']
+    return min(top, left) <= 1 or bottom >= shape[0] - 1 or right >= shape[1] - 1
 
 
 def _gap(p, q):
     "Empty rows and columns between two boxes"
-    (t, b, l, r), (tt, bb, ll, rr) = p['box'], q['box']
-    return max(0, tt - b, t - bb), max(0, ll - r, l - rr)
+    (top, bottom, left, right), (top2, bottom2, left2, right2) = p['box'], q['box']
+    return max(0, top2 - bottom, top - bottom2), max(0, left2 - right, left - right2)
+
+
+def _share_columns(p, q):
+    "Does one lie above the other, by nearly half of its width?"
+    (left, right), (left2, right2) = p['box'][2:], q['box'][2:]
+    return min(right, right2) - max(left, left2) > .4*min(right - left, right2 - left2)
 
 
 def _strokes(pieces, shape):
@@ -190,8 +198,7 @@ def _digit_of(pieces, shape):
         grown = False
         for p in list(rest):
             dy, dx = min(_gap(p, q) for q in digit)
-            t, b, l, r = p['box']
-            over = any(min(r, q['box'][3]) - max(l, q['box'][2]) > .4*min(r - l, q['box'][3] - q['box'][2]) for q in digit)
+            over = any(_share_columns(p, q) for q in digit)
             if (dx < .1*size and dy < .1*size) or (over and dy < .2*size):
                 digit.append(p)
                 rest.remove(p)
@@ -202,8 +209,8 @@ def _digit_of(pieces, shape):
         raise ValueError(f'There is more than one digit in this picture. {again}')
     mask = np.zeros(shape, bool)
     for p in digit:
-        t, b, l, r = p['box']
-        mask[t:b, l:r] |= p['mask']
+        y, bottom, x, right = p['box']
+        mask[y:bottom, x:right] |= p['mask']
     return mask
 
 
@@ -274,7 +281,7 @@ def find_ink(
 ): # float32 `[h, w]`, 0 (paper) to 1 (ink), the longer side at most 320; with `return_steps` also a dict of pictures
     """Take away the paper and whatever else is on it, and bring strokes to a usual width.
 
-    `ValueError` if nothing is written, more than one digit, or something too small; its `steps` are the pictures so far.
+    `ValueError` if nothing is written, more than one digit, or something too small; its `steps` are pictures, too.
     """
     check.picture(picture)
     picture = picture.astype('float32')

@@ -8,6 +8,7 @@
 groups:
   loading     MNIST into memory, and as PNG files
   batches     images per second: PNG files, torchvision's MNIST, fastai's DataLoader, ours
+  pictures    one photograph, from its file to 28 × 28 pixels
   optimiser   one step of SGD and of Adam: fused, not fused, fastai's
   kernels     one training step: cropped kernels, full ones
   training    the first 60 batches of an epoch, and how long an epoch would take
@@ -36,7 +37,7 @@ from pathlib import Path
 from statistics import mean, median
 
 here = Path(__file__).parent
-groups = ['loading', 'batches', 'optimiser', 'kernels', 'training', 'epoch', 'memory']
+groups = ['loading', 'batches', 'pictures', 'optimiser', 'kernels', 'training', 'epoch', 'memory']
 published = 'published pipeline'
 
 
