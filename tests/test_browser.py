@@ -5,8 +5,13 @@ import re
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from conftest import code_cells, notebook_names, root, source
+from photographs import photograph
+from PIL import Image
+
+from mnist_stages.tools.files import load_mnist
 
 pytest.importorskip('selenium')
 from browser import browser, complaints, find_browser, jupyter, need, run_all, set_theme, wait
@@ -141,6 +146,36 @@ def test_a_second_stroke_changes_the_answers(page):
     before = page.find_element(By.CSS_SELECTOR, '.mnist-pad ul').text
     draw(page, [(205, 70), (130, 235)])
     wait(page, lambda d: page.find_element(By.CSS_SELECTOR, '.mnist-pad ul').text != before, 20, 'the answers stayed')
+
+
+def figures(driver): return [o.text for o in in_pad(driver, 'figcaption')]
+
+
+def test_a_photograph_is_read_and_its_steps_are_shown(page, tmp_path):
+    clear(page)
+    digit, random = load_mnist().valid_images[0].numpy(), np.random.default_rng(1)
+    Image.fromarray(photograph(digit, 'hard shadow', 1, random)).save(tmp_path/'seven.jpg')
+    in_pad(page, 'input[type=file]')[0].send_keys(str(tmp_path/'seven.jpg'))
+    assert read(page)['4'] == '7'
+    in_pad(page, 'summary')[0].click()
+    assert figures(page)[-1] == 'centred in 28 × 28' and len(figures(page)) == 7
+    in_pad(page, 'summary')[0].click()
+
+
+def test_what_is_refused_shows_how_far_it_came(page):
+    clear(page)
+    draw(page, [(60, 100), (60, 200)])
+    draw(page, [(200, 100), (240, 200), (200, 100), (200, 200)])
+    wait(page, lambda d: 'more than one digit' in in_pad(d, '[role=status]')[0].text, 20, 'not refused')
+    assert figures(page) == ['the picture', 'what is narrow', 'without lines'] and not answers(page)
+    in_pad(page, 'summary')[0].click()
+
+
+def test_a_file_that_the_browser_cannot_read(page, tmp_path):
+    clear(page)
+    (tmp_path/'photo.heic').write_bytes(b'no picture')
+    in_pad(page, 'input[type=file]')[0].send_keys(str(tmp_path/'photo.heic'))
+    wait(page, lambda d: 'cannot read photo.heic' in in_pad(d, '[role=status]')[0].text, 20, 'nothing said')
 
 
 def test_keyboard_alone(page):
