@@ -1,7 +1,7 @@
 """How stage 4 reads photographs: imitations of what people send, each kind of trouble at three strengths.
 
-    python tests/photographs.py                      # 200 validation digits of each kind; trains a reader first
-    python tests/photographs.py --model FILE --n 50  # with a reader that `save_model` wrote
+    python tests/photographs.py > tests/photographs.md    # 200 validation digits of each kind; trains a reader first
+    python tests/photographs.py --model FILE --n 50       # with a reader that `save_model` wrote
 
 Each digit is written on a sheet (texture, warm white, a slight gradient of light), photographed (perspective, blur,
 noise, JPEG) and prepared. Real paper and real light are not drawn here: these are imitations, made by this program.
@@ -191,6 +191,16 @@ kinds = ['plain sheet', 'desk around', 'desk along one side', 'soft shadow', 'ha
 to_refuse = 'two digits', 'blank'
 
 
+heading = '''# Imitated photographs, read by ResNet18
+
+Made by `python tests/photographs.py`: MNIST's first validation digits, written on sheets of paper and photographed by a
+program (480 × 480 pixels, JPEG), prepared by `prepare_digit`, read by stage 4 (one epoch, seed 1). In per cent. Real
+paper, light and cameras are more various than these imitations. Of two digits and of a blank sheet, "refused" is right.
+
+| trouble | strength | digits | right | refused | wrong | wrong and over 90% sure |
+|---|---|---|---|---|---|---|'''
+
+
 def ask(reader, prepare, images, labels, kind, strength, seed=1):
     "Shares of right, refused, wrong, and wrong at more than 90%, and the numbers of the wrong ones"
     import torch
@@ -229,12 +239,12 @@ def main():
     reader, m = load_model(args.model) if args.model else run_stage(4).predict, load_mnist()
     some = slice(args.first, args.first + args.n)
     images, labels = m.valid_images[some].numpy(), m.valid_labels[some]
-    print('| trouble | strength | right | refused | wrong | wrong and over 90% sure |\n|---|---|---|---|---|---|')
+    print(heading)
     for kind in args.kinds:
         for strength in args.strengths:
             shares, bad = ask(reader, prepare_digit, images, labels, kind, strength)
             print('|', kind, '|', ('slight', 'middle', 'strong')[strength], '|',
-                  ' | '.join(f'{o:g}' for o in shares), '|', flush=True)
+                  ' | '.join(f'{o:g}' for o in [len(images), *shares]), '|', flush=True)
 
 
 if __name__ == '__main__': main()
