@@ -261,10 +261,7 @@ def prepare_digit(
     image, # A picture of one digit, in any form that `read_picture` takes
     return_steps:bool=False, # Also return a picture of each step?
 ): # float32 [28, 28], 0 (paper) to 1 (ink); with `return_steps` also a dict of arrays
-    """Prepare a picture as MNIST's authors did (Y. LeCun, C. Cortes and C. Burges, 1998).
-
-    `ValueError` says in one sentence why a picture cannot be read.
-    """
+    "Prepare a picture as MNIST's authors did (Y. LeCun et al., 1998). `ValueError` says why not."
     ink, steps = find_ink(read_picture(image), return_steps=True)
     small = scale_to_box(crop_to_ink(ink))
     prepared = torch.from_numpy(centre_by_mass(small))

@@ -74,7 +74,7 @@ def test_large_or_small(i, scale):
     side = round(196*scale)      # digits that reach to the edge of their 28 × 28 pixels need paper around them
     how = Image.Resampling.BOX if scale < 1 else Image.Resampling.BICUBIC
     other = on_paper(np.asarray(Image.fromarray(digit(i)).resize((side, side), how)), (20,)*4)
-    assert far_but_for_a_pixel(prepare_digit(on_paper(digit(i), (20,)*4)), prepare_digit(other)) < .05
+    assert far_but_for_a_pixel(prepare_digit(on_paper(digit(i), (20,)*4)), prepare_digit(other)) < .07
 
 
 @settings(max_examples=200, deadline=None)

@@ -66,6 +66,11 @@ def test_usual_strokes_are_left_alone():
     assert not even_strokes(empty).any()
 
 
+def test_a_lying_stroke_is_no_second_digit():
+    "The first stroke of a seven, before the second is drawn"
+    assert prepare_digit(draw_strokes([[(75, 75), (205, 70)]])).any()
+
+
 def test_the_steps_are_pictures():
     prepared, steps = prepare_digit(np.stack([seven]*3, -1), return_steps=True)
     assert torch.equal(prepared, prepare_digit(np.stack([seven]*3, -1)))

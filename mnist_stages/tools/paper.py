@@ -205,7 +205,8 @@ def _digit_of(pieces, shape):
                 grown = True
     top, bottom = min(p['box'][0] for p in digit), max(p['box'][1] for p in digit)
     left, right = min(p['box'][2] for p in digit), max(p['box'][3] for p in digit)
-    if any(_size(p) > .45*size for p in rest) or right - left > 1.55*(bottom - top):
+    # one that is far wider still is a stroke that lies, such as the first of a seven
+    if any(_size(p) > .45*size for p in rest) or 1.55 < (right - left)/(bottom - top) < 3:
         raise ValueError(f'There is more than one digit in this picture. {again}')
     mask = np.zeros(shape, bool)
     for p in digit:
