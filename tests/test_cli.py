@@ -147,10 +147,12 @@ def test_a_terminal_sees_how_far_a_stage_is_and_a_file_only_its_end():
 interrupted = '\nmnist_stages: interrupted, nothing was saved\n'
 posix = pytest.mark.skipif(os.name == 'nt', reason='POSIX signals')
 
-# `tell()` writes a byte into the pipe that the test waits at
+# `tell()` writes a byte into the pipe that the test waits at, and goes on when the signal was sent
 telling = '''
 import os
-def tell(): os.write({fd}, b'.')
+def tell():
+    os.write({fd}, b'.')
+    os.read(0, 1)
 '''
 # Put before any other finder of modules: tells when one of them begins to be imported
 import_hook = telling + '''
@@ -179,12 +181,13 @@ sys.exit(command())
 
 def interrupt(args, cwd, fd, event, sigint=signal.SIG_DFL, **env):
     "Run a command in which SIGINT does what it does in a terminal, or `sigint`; interrupt it when it tells so"
-    p = subprocess.Popen(args, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, pass_fds=[fd],
-                         preexec_fn=partial(signal.signal, signal.SIGINT, sigint), env={**os.environ, **env})
+    p = subprocess.Popen(args, cwd=cwd, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                         text=True, pass_fds=[fd], env={**os.environ, **env},
+                         preexec_fn=partial(signal.signal, signal.SIGINT, sigint))
     os.close(fd)
     with os.fdopen(event, 'rb') as o: assert o.read(1) == b'.', p.communicate()
     p.send_signal(signal.SIGINT)
-    stdout, stderr = p.communicate(timeout=120)
+    stdout, stderr = p.communicate('.', timeout=120)
     return p.returncode, stdout, stderr
 
 
