@@ -19,7 +19,7 @@ from torch.utils.data import TensorDataset
 # %% ../nbs/00_data.ipynb #a61cf4e2
 def threes_and_sevens(
     held_out:bool=False, # Validate on a part of the training set, to choose a recipe by?
-) -> tuple: # `train_x` [n, 784], `train_y` [n, 1], `valid_x`, `valid_y`; n is 12,396 and 2,038
+) -> tuple: # `train_x` [n, 784], `train_y` [n, 1], `valid_x`, `valid_y`; n 12,396, 2,038 by default
     "MNIST's threes (target 1), then its sevens (0): float32 pixels from 0 to 1, int64 targets"
     m, tensors = load_mnist(held_out), []
     for images, labels in (m.train_images, m.train_labels), (m.valid_images, m.valid_labels):
