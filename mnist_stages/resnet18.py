@@ -5,9 +5,9 @@
 # %% auto #0
 __all__ = ['mnist_mean', 'mnist_std', 'five_shifts', 'conv', 'ResBlock', 'resnet', 'mnist_resnet18', 'normalise', 'get_mnist_dls',
            'shift_images', 'RandomShift', 'mnist_learner', 'train_mnist', 'DigitReader', 'used_rows', 'map_sizes',
-           'crop_kernels', 'crop_to_ink', 'scale_to_box', 'centre_by_mass', 'prepare_digit', 'results_table',
-           'load_scoreboard', 'ladder_table', 'scoreboard_table', 'save_figure', 'draw_strokes', 'example_strokes',
-           'find_ink', 'read_picture', 'to_grey']
+           'OnePlace', 'crop_kernels', 'crop_to_ink', 'scale_to_box', 'centre_by_mass', 'prepare_digit',
+           'results_table', 'load_scoreboard', 'ladder_table', 'scoreboard_table', 'save_figure', 'draw_strokes',
+           'example_strokes', 'find_ink', 'read_picture', 'to_grey']
 
 # %% ../nbs/04_resnet18.ipynb #7d971b46
 from .tools import check
@@ -65,6 +65,7 @@ from fastai.losses import CrossEntropyLossFlat
 from fastai.metrics import accuracy
 from fastai.optimizer import OptimWrapper
 from functools import partial
+from torch.nn import functional as F
 
 from .data import DataLoaders, TensorDataLoader, TensorDataset
 from .tools.files import load_mnist
@@ -207,6 +208,11 @@ def map_sizes(
     return sizes
 
 # %% ../nbs/04_resnet18.ipynb #cropker1
+class OnePlace(nn.Conv2d):
+    "A convolution whose window covers the whole map: one place, one matrix product"
+    def forward(self, x):
+        return F.linear(x.flatten(1), self.weight.flatten(1), self.bias)[..., None, None]
+
 @check.explain
 def crop_kernels(
     model:nn.Module, # With square maps and windows, such as a ResNet; changed in place
@@ -222,6 +228,8 @@ def crop_kernels(
         cut = slice(rows[0], rows[-1] + 1)
         conv.weight = nn.Parameter(conv.weight.data[:, :, cut, cut].clone())
         conv.kernel_size, conv.padding = (cut.stop - cut.start,)*2, (padding - rows[0],)*2
+        if sizes == {cut.stop - cut.start} and rows[0] == padding and conv.groups == 1:
+            conv.__class__ = OnePlace
     return model
 
 # %% ../nbs/04_resnet18.ipynb #8dab6294

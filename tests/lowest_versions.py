@@ -1,4 +1,4 @@
-"""Install mnist_stages with the lowest versions that settings.ini admits; run the cheap notebooks and tests with them.
+"""Install mnist_stages with the lowest versions that settings.ini admits; run cheap notebooks, stages and tests.
 
     python tests/lowest_versions.py                     # with the Python that runs it; ten minutes and 8 GB of disk
     python tests/lowest_versions.py --newest            # the newest versions that pip finds
@@ -50,6 +50,7 @@ def main():
         env['PATH'] = f'{python.parent}{os.pathsep}{os.environ["PATH"]}'
         for o in args.notebooks:      # by the function: the command's options differ from version to version
             run(python, '-c', f'from nbdev.test import nbdev_test; nbdev_test(path="nbs/{o}.ipynb")', cwd=src, env=env)
+        run(python, '-m', 'mnist_stages', '--stages', '0', '1', '2', '3', cwd=tmp, env=env)
         if args.tests: run(python, '-m', 'pytest', '-q', *[f'tests/{o}' for o in args.tests], cwd=src, env=env)
         version = run(python, '--version', capture_output=True, text=True).stdout.strip()
         print(f'{"newest" if args.newest else "lowest"} versions with {version}: '

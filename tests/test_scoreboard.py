@@ -5,7 +5,7 @@ from statistics import mean, median
 import pytest
 from conftest import markdown, outputs, root
 from PIL import Image
-from scoreboard import begin, end, kinds, readme_tables, ten_digits
+from scoreboard import begin, busy, changes, end, kinds, readme_tables, ten_digits
 
 from mnist_stages.app.stages import run_stage
 from mnist_stages.tools.results import first_runs, load_scoreboard, plot_learning_curves, plot_scoreboard
@@ -16,6 +16,12 @@ readme = (root/'README.md').read_text(encoding='utf-8')
 
 def test_readme_tables_are_made_from_the_scoreboard():
     assert readme.split(begin)[1].split(end)[0] == readme_tables(board)
+
+
+def test_nothing_else_runs_while_seconds_are_measured():
+    assert busy(.05) is None and '50% busy' in busy(.5)
+    said = [readme_tables(board | {'idle': o}) for o in (True, False)]
+    assert ['nothing else running' in o for o in said] == [True, False]
 
 
 def test_readme_picture_is_made_from_the_scoreboard():
@@ -59,8 +65,7 @@ def test_a_stage_has_one_colour_wherever_it_stands():
 
 
 def test_controls_have_five_starts_each():
-    assert [o['change'] for o in board['controls']] == ['our recipe', 'skips cut', 'no shifts',
-                                                         'learning rate 0.1']
+    assert [o['change'] for o in board['controls']] == [*changes]
     for o in board['controls']: assert len(o['accuracy']) == len(o['averaged']) == len(board['seeds'])
 
 

@@ -13,7 +13,7 @@ from numbers import Integral
 
 import fastai.callback.progress     # gives `Learner` its `no_bar`  # noqa: F401
 import torch
-from fastai.callback.core import Callback
+from fastai.callback.core import Callback, CancelValidException
 from fastai.learner import Learner
 from fastai.metrics import accuracy
 from fastai.optimizer import SGD
@@ -49,7 +49,7 @@ class StageProgress(StopAtNaN):
 class AccuracyProbe(StopAtNaN):
     """Measure accuracy on a fixed batch several times an epoch, and at its end
 
-    Kept in `seen` (training images so far) and `accs`.
+    Kept in `seen` (training images so far) and `accs`. The whole validation set is looked at after the last epoch only.
     """
     def __init__(self,
         images:torch.Tensor, # Images to look at
@@ -62,6 +62,9 @@ class AccuracyProbe(StopAtNaN):
             raise ValueError('there must be one label for each image, and at least one image, '
                              f'not {len(images)} images and {len(labels)} labels')
         self.images, self.labels, self.n, self.progress, self.seen, self.accs = images, labels, n, progress, [], []
+
+    def before_validate(self):
+        if self.epoch < self.n_epoch - 1: raise CancelValidException
 
     def after_batch(self):
         done = self.iter + 1

@@ -1,0 +1,80 @@
+"""Run a notebook as learners do: with its exercises solved, and every cell twice.
+
+    python tests/twice.py 01_manual_sgd             # ends with a line like "01_manual_sgd: 88 cells, each twice"
+    python tests/twice.py 04_resnet18 --short       # two batches of each epoch, and nothing is claimed about accuracy
+
+A cell whose text says "run this once" is run once.
+"""
+import argparse
+import ast
+import os
+import re
+import sys
+from itertools import islice
+
+from checkout import root
+
+
+class NothingClaimed(ast.NodeTransformer):
+    "Takes out what says how good a model is; what a cell computes stays"
+    def visit_Assert(self, node): return ast.copy_location(ast.Expr(node.test), node)
+
+    def visit_Expr(self, node):
+        said = ast.unparse(node)
+        return ast.copy_location(ast.Pass(), node) if re.match(r'(test_|torch\.testing\.assert_)', said) else node
+
+
+def shorten(batches=2, pictures=512):
+    "Let each epoch of training end after some batches, whether a loader or a permutation shuffles"
+    import fastai.callback.schedule     # gives `Learner` its `lr_find`  # noqa: F401
+    import torch
+    from fastai.data.load import DataLoader
+    from fastai.learner import Learner
+    whole, permute, find = DataLoader.__iter__, torch.randperm, Learner.lr_find
+    searching = []      # a search for a learning rate needs its hundred batches
+
+    def some(self):
+        it = whole(self)
+        return islice(it, batches) if self.shuffle and not searching else it
+
+    def lr_find(self, *args, **kwargs):
+        searching.append(self)
+        try: return find(self, *args, **kwargs)
+        finally: searching.pop()
+    DataLoader.__iter__, Learner.lr_find = some, lr_find
+    torch.randperm = lambda n, **kwargs: permute(n, **kwargs)[:pictures if n > 5000 else n]
+
+
+def solved(name):
+    "The sources of a notebook's code cells, with its solutions in place of what is to be filled in"
+    from test_exercises import exercises, solutions
+    from conftest import code_cells, source
+    answers = {own[1]['id']: solutions(name)[number][0] for number, own in exercises(name).items()}
+    return [answers.get(o['id'], source(o)) for o in code_cells(name)]
+
+
+def run(name, short=False, times=2):
+    "Run each cell of a notebook `times` times. Raises what a cell raises, with the cell."
+    from execnb.shell import CaptureShell
+    sources = solved(name)
+    shell = CaptureShell(path=root/'nbs')
+    if short:
+        shorten()
+        shell.ast_transformers.append(NothingClaimed())
+    for i, code in enumerate(sources):
+        for time in range(1 if 'run this once' in code else times):
+            shell.run(code)
+            if shell.exc: raise RuntimeError(f'{name}, code cell {i}, run {time + 1}:\n{code}') from shell.exc
+    return f'{name}: {len(sources)} cells, each twice'
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('notebook')
+    parser.add_argument('--short', action='store_true')
+    args = parser.parse_args()
+    os.chdir(root/'nbs')
+    print(run(args.notebook, args.short))
+
+
+if __name__ == '__main__': sys.exit(main())
