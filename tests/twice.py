@@ -24,24 +24,35 @@ class NothingClaimed(ast.NodeTransformer):
         return ast.copy_location(ast.Pass(), node) if re.match(r'(test_|torch\.testing\.assert_)', said) else node
 
 
-def shorten(batches=2, pictures=512):
-    "Let each epoch of training end after some batches, whether a loader or a permutation shuffles"
+def shorten(batches=2, pictures=512, validation=1000):
+    """Let each epoch end after some batches, whether a loader or a permutation shuffles, and measure on few pictures
+
+    To be called before anything of mnist_stages is imported.
+    """
     import fastai.callback.schedule     # gives `Learner` its `lr_find`  # noqa: F401
     import torch
     from fastai.data.load import DataLoader
     from fastai.learner import Learner
-    whole, permute, find = DataLoader.__iter__, torch.randperm, Learner.lr_find
+    from mnist_stages.tools import files
+    whole, count, permute, find, load = (
+        DataLoader.__iter__, DataLoader.__len__, torch.randperm, Learner.lr_find, files.load_mnist)
     searching = []      # a search for a learning rate needs its hundred batches
 
-    def some(self):
-        it = whole(self)
-        return islice(it, batches) if self.shuffle and not searching else it
+    def some(self): return islice(whole(self), len(self))
+
+    def few(self):
+        if searching: return count(self)
+        return min(batches if self.shuffle else 8, count(self))
 
     def lr_find(self, *args, **kwargs):
         searching.append(self)
         try: return find(self, *args, **kwargs)
         finally: searching.pop()
-    DataLoader.__iter__, Learner.lr_find = some, lr_find
+
+    def load_mnist(held_out=False):
+        m = load(held_out)
+        return m._replace(valid_images=m.valid_images[:validation], valid_labels=m.valid_labels[:validation])
+    DataLoader.__iter__, DataLoader.__len__, Learner.lr_find, files.load_mnist = some, few, lr_find, load_mnist
     torch.randperm = lambda n, **kwargs: permute(n, **kwargs)[:pictures if n > 5000 else n]
 
 
