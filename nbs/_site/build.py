@@ -5,6 +5,8 @@
 Nothing of the notebooks is executed. A build that fails leaves `_docs/` as it was.
 """
 import argparse
+import json
+import re
 import shutil
 import sys
 import tempfile
@@ -24,11 +26,17 @@ def missing(e):
 
 
 try:
+    import models
+    import packing
     import pages
     import reference
     from sphinx.application import Sphinx
     from sphinx.errors import SphinxError
 except ModuleNotFoundError as e: sys.exit(missing(e))
+
+
+without_drawing = ('This copy of the site was built where npm is not installed, so there is nothing to draw on: '
+                   'install Node.js, which brings npm, and build it again.')
 
 
 def looks(settings):
@@ -60,9 +68,43 @@ def sources(folder):
         write(folder, {f'{name}.md': page.text})
         write(folder/'extra', {}, {k: v for k, v in page.files.items() if not k.startswith('images/')})
         write(folder, {}, {k: v for k, v in page.files.items() if k.startswith('images/')})
-    write(folder, {'index.md': (here/'index.md').read_text(encoding='utf-8'), 'reference/index.md': reference.index_page()})
+    write(folder, {'reference/index.md': reference.index_page()})
     for names in reference.modules().values():
         for o in names: write(folder, {f'reference/{o}.md': pages.timed(reference.module_page(o))})
+
+
+def _raw(html): return '\n'.join(['```{raw} html', re.sub(r'\n\s*\n', '\n', html).strip(), '```'])
+
+
+def first_page(drawing, large):
+    "The first page, with a pad to draw on where there is what answers"
+    scripts = ['site', 'packed/digits', 'learn'] + (['pad', 'prepare', 'draw'] if drawing else [])
+    html = {o: (here/'templates'/f'{o}.html').read_text(encoding='utf-8') for o in ('draw', 'learning')}
+    if large: html['draw'] = html['draw'].replace('LARGE', f'{large/1e6:.0f}')
+    else: html['draw'] = re.sub(r'<button.*?</button>\s*<progress.*?</progress>', '', html['draw'], flags=re.S)
+    learning = html['learning'] + ''.join(f'<script src="_static/{o}.js" defer></script>' for o in scripts)
+    text, said = (here/'index.md').read_text(encoding='utf-8'), without_drawing
+    if drawing: said = f'{(here/"draw.md").read_text(encoding="utf-8")}\n\n{_raw(html["draw"])}'
+    return text.replace('<!-- draw -->', f'## Draw a digit\n\n{said}').replace('<!-- learning -->', _raw(learning))
+
+
+def first_page_files(
+    keep:Path, # Where trained weights and what npm fetched are kept
+    quick:bool, # Leave ResNet18 out if its weights are not there yet?
+): # Files below `_static`, whether there is something to draw on, and the bytes of ResNet18
+    "What the first page fetches"
+    files = {'packed/digits.js': packing.packed('digits', packing.digits())}
+    runtime, listed, doubt = packing.fetch_runtime(keep), [], {}
+    if runtime:
+        trained, listed = models.write_models(keep, leave_out=['resnet18'] if quick else [])
+        doubt = json.loads((here/'doubt.json').read_text(encoding='utf-8'))['models']
+        files |= packing.pack_runtime(runtime) | packing.pack_models(trained, listed)
+        pad = (root/'mnist_stages'/'app'/'pad.js').read_text(encoding='utf-8')
+        # a page that is read from a file cannot import modules
+        files['pad.js'] = re.sub(r'^export default .*$', 'globalThis.showPad = showPad;', pad.replace(
+            'export function', 'function'), flags=re.M).join(['(() => {\n', '})();\n']).encode()
+    else: print(without_drawing)
+    return files | {'site.js': packing.facts(listed, files, doubt)}, bool(runtime), len(files.get('packed/resnet18.js', ''))
 
 
 def run_sphinx(source, out, work):
@@ -100,12 +142,17 @@ def replace(new, old):
 
 def build(
     out:Path, # Where the site is to be
+    keep:Path, # Where trained weights and what npm fetched are kept
+    quick:bool=False, # Leave ResNet18 out if its weights are not there yet?
 ):
     "Build the site, whole or not at all"
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f'.{out.name}-', dir=out.parent) as tmp:
         work = Path(tmp)
         sources(work/'source')
+        files, drawing, large = first_page_files(keep, quick)
+        write(work/'source', {'index.md': first_page(drawing, large)})
+        write(work/'source'/'extra'/'_static', files)
         run_sphinx(work/'source', work/'site', work)
         replace(work/'site', out)
 
@@ -114,8 +161,11 @@ def main():
     "The command"
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--out', type=Path, default=root/'_docs', help='where to build (default: _docs)')
+    parser.add_argument('--keep', type=Path, default=root/'_proc'/'site',
+                        help='where to keep trained weights and what npm fetched (default: _proc/site)')
+    parser.add_argument('--quick', action='store_true', help='leave ResNet18 out if its weights are not there yet')
     args, start = parser.parse_args(), time.perf_counter()
-    try: build(args.out.resolve())
+    try: build(args.out.resolve(), args.keep.resolve(), args.quick)
     except (ValueError, OSError) as e: sys.exit(f'The site was not built, and {args.out} is as it was. {e}')
     size = sum(o.stat().st_size for o in args.out.rglob('*') if o.is_file())/1e6
     print(f'{args.out/"index.html"}: {size:.1f} MB in {time.perf_counter() - start:.0f} s')
