@@ -42,7 +42,8 @@ without_drawing = ('This copy of the site was built where npm is not installed, 
 def looks(settings):
     "How Sphinx is to build it"
     return dict(
-        project=settings['lib_name'], author=settings['author'], version=settings['version'], copyright=settings['author'],
+        project=settings['lib_name'], version=settings['version'], author=settings['author'],
+        copyright=settings['author'],
         extensions=['myst_parser', 'looks'], html_theme='furo', html_title=settings['lib_name'],
         language='en', myst_enable_extensions=['dollarmath'], myst_heading_anchors=4,
         myst_heading_slug_func='looks.heading_anchor', myst_links_external_new_tab=False, html_math_renderer='mathml',
@@ -76,6 +77,15 @@ def sources(folder):
 def _raw(html): return '\n'.join(['```{raw} html', re.sub(r'\n\s*\n', '\n', html).strip(), '```'])
 
 
+def doubted():
+    "What was measured about pictures of no digit, in words"
+    found = json.loads((here/'doubt.json').read_text(encoding='utf-8'))
+    models, counted = found['models'], found['counted']
+    kinds = {f'{k}_doubted': ' and '.join(f'{o[k]:g}%' for o in models.values() if o['shown']) for k in counted}
+    scribbles = {k: models[k]['scribbles'] for k in ('linear', 'relu')}
+    return (here/'doubt.md').read_text(encoding='utf-8').format(**counted, **kinds, **scribbles)
+
+
 def first_page(drawing, large):
     "The first page, with a pad to draw on where there is what answers"
     scripts = ['site', 'packed/digits', 'learn'] + (['pad', 'prepare', 'draw'] if drawing else [])
@@ -84,8 +94,14 @@ def first_page(drawing, large):
     else: html['draw'] = re.sub(r'<button.*?</button>\s*<progress.*?</progress>', '', html['draw'], flags=re.S)
     learning = html['learning'] + ''.join(f'<script src="_static/{o}.js" defer></script>' for o in scripts)
     text, said = (here/'index.md').read_text(encoding='utf-8'), without_drawing
-    if drawing: said = f'{(here/"draw.md").read_text(encoding="utf-8")}\n\n{_raw(html["draw"])}'
+    if drawing: said = '\n\n'.join([(here/'draw.md').read_text(encoding='utf-8'), _raw(html['draw']), doubted()])
     return text.replace('<!-- draw -->', f'## Draw a digit\n\n{said}').replace('<!-- learning -->', _raw(learning))
+
+
+def pad_script():
+    "The notebooks' pad as a plain script: a page that is read from a file cannot import modules"
+    pad = (root/'mnist_stages'/'app'/'pad.js').read_text(encoding='utf-8').replace('export function', 'function')
+    return '(() => {\n%s})();\n' % re.sub(r'^export default .*$', 'globalThis.showPad = showPad;', pad, flags=re.M)
 
 
 def first_page_files(
@@ -94,17 +110,16 @@ def first_page_files(
 ): # Files below `_static`, whether there is something to draw on, and the bytes of ResNet18
     "What the first page fetches"
     files = {'packed/digits.js': packing.packed('digits', packing.digits())}
-    runtime, listed, doubt = packing.fetch_runtime(keep), [], {}
+    runtime, listed, doubt = packing.fetch('onnxruntime-web', packing.runtime_files, keep), [], {}
     if runtime:
         trained, listed = models.write_models(keep, leave_out=['resnet18'] if quick else [])
         doubt = json.loads((here/'doubt.json').read_text(encoding='utf-8'))['models']
+        doubt = {k: v for k, v in doubt.items() if v['shown']}
         files |= packing.pack_runtime(runtime) | packing.pack_models(trained, listed)
-        pad = (root/'mnist_stages'/'app'/'pad.js').read_text(encoding='utf-8')
-        # a page that is read from a file cannot import modules
-        files['pad.js'] = re.sub(r'^export default .*$', 'globalThis.showPad = showPad;', pad.replace(
-            'export function', 'function'), flags=re.M).join(['(() => {\n', '})();\n']).encode()
+        files['pad.js'] = pad_script()
     else: print(without_drawing)
-    return files | {'site.js': packing.facts(listed, files, doubt)}, bool(runtime), len(files.get('packed/resnet18.js', ''))
+    files['site.js'] = packing.facts(listed, files, doubt)
+    return files, bool(runtime), len(files.get('packed/resnet18.js', ''))
 
 
 def run_sphinx(source, out, work):
@@ -124,7 +139,8 @@ def run_sphinx(source, out, work):
     for o in out.rglob('*.html'):      # what scrolls sideways must be reached by keyboard
         text = o.read_text(encoding='utf-8')
         text = text.replace('<div class="highlight"><pre>', '<div class="highlight"><pre tabindex="0">')
-        o.write_text(text.replace('<div class="table-wrapper', '<div tabindex="0" class="table-wrapper'), encoding='utf-8')
+        text = text.replace('<div class="table-wrapper', '<div tabindex="0" class="table-wrapper')
+        o.write_text(text, encoding='utf-8')
     (out/'.nojekyll').touch()
 
 

@@ -39,18 +39,23 @@ def _terms():
     return re.compile(rf'(?<![\w-])(?:{pattern})(?![\w-])', flags=re.I), forms
 
 
+def _is_closed(node):
+    "Is it in something where no word leads to the glossary?"
+    while node is not None:
+        if isinstance(node, _closed): return True
+        title = node.next_node(nodes.title) if isinstance(node, nodes.section) else None
+        if title is not None and title.astext() in ('Glossary', 'Solutions'): return True
+        node = node.parent
+    return False
+
+
 def link_terms(app, doctree, docname):
     "Lead words of a notebook to the glossary"
     if docname not in notebooks: return
     (pattern, forms), meanings, seen = _terms(), glossary(), set()
     where = app.builder.get_relative_uri(docname, '00_data') if docname != '00_data' else ''
     for text in list(doctree.findall(nodes.Text)):
-        up, closed = text.parent, False
-        while up is not None and not closed:
-            closed = isinstance(up, _closed) or isinstance(up, nodes.section) and up.next_node(nodes.title) is not None \
-                and up.next_node(nodes.title).astext() in ('Glossary', 'Solutions')
-            up = up.parent
-        if closed or not isinstance(text.parent, (nodes.paragraph, nodes.strong, nodes.emphasis)): continue
+        if _is_closed(text) or not isinstance(text.parent, (nodes.paragraph, nodes.strong, nodes.emphasis)): continue
         parts, end = [], 0
         for m in pattern.finditer(text):
             term = forms[m[0].lower()]

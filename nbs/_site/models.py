@@ -3,8 +3,8 @@
 Each takes pixels from 0 to 1, `[n, 1, 28, 28]`, and gives probabilities, and with them what shows why. Weights are kept
 in half precision and computed with in single.
 """
-import json
 import sys
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -61,11 +61,12 @@ def _fit_ten(model, epochs, lr, bs, approach, cycle=False, **kwargs):
     with learn.no_bar(), learn.no_logging(): (learn.fit_one_cycle if cycle else learn.fit)(epochs, lr)
 
 
-def _fit_by_hand(model):
+def _fit_by_hand(model, epochs, lr):
     "Stage 1"
+    set_seed(seed, reproducible=True)      # `nn.Linear` has drawn random numbers, which stage 1 does not
     dls = get_dls()
-    weights, bias = init_params((28*28, 1)), init_params(1)
-    for _ in range(20): train_epoch(partial(linear, weights=weights, bias=bias), 1., (weights, bias), dls.train)
+    weights, bias = params = init_params((28*28, 1)), init_params(1)
+    for _ in range(epochs): train_epoch(partial(linear, weights=weights, bias=bias), lr, params, dls.train)
     with torch.no_grad():
         model.weight.copy_(weights.T)
         model.bias.copy_(bias)
@@ -82,39 +83,51 @@ def _fit_resnet(model):
     model.load_state_dict(run_stage(4, seed).predict.model.state_dict())
 
 
-def _recipes():
-    "For each model: its name, what makes it, what trains it, whether it wants normalised pixels, and what to say of it"
-    (make_linear, how_linear), (make_relu, how_relu), (make_small, how_small) = kinds
+@dataclass
+class Recipe:
+    "How one of the page's models is made"
+    title:str # What to call it
+    make:callable # Gives it, untrained
+    fit:callable # Trains it
+    how:dict # What it is trained with: other weights than these are not taken from a file
+    digits:list # What its outputs stand for
+    link:str # Where it is explained
+    normalised:bool = False # Does it want pixels with mean 0 and standard deviation 1?
+    shifts:bool = False # Is it asked about five shifts of each picture, as stage 4 is?
+    large:bool = False # Is it fetched only when somebody asks for it?
+
+    def text(self):
+        "What is noted in the file of the weights"
+        return f'{sorted((k, v) for k, v in self.how.items() if isinstance(v, (int, float, str)))}, seed {seed}'
+
+
+def recipes():
+    "All models by their names: those of ten digits from the weakest to the strongest, then those of two"
     ten, two = list(range(10)), [7, 3]
-    def said(stage, title, digits, link, **kwargs): return dict(stage=stage, title=title, digits=digits, link=link, **kwargs)
+    (linear10, how_linear), (relu10, how_relu), (small10, how_small) = kinds
+
+    def like_table(make, how, **kwargs):
+        return Recipe(how['approach'], make, partial(_fit_ten, **how), how, ten, normalised=True, **kwargs)
+
+    def means(digits, norm, link):
+        return Recipe('nearest mean', partial(Means, len(digits), norm), partial(_fit_means, digits=digits),
+                      dict(norm=norm), digits, link)
+
+    def like_stage(title, make, fit, how, link): return Recipe(title, make, partial(fit, **how), how, two, link)
+    linear2 = partial(nn.Linear, 28*28, 1)
     return {
-        'means': (lambda: Means(10, 'l2'), partial(_fit_means, digits=ten), False,
-                  said('0', 'nearest mean', ten, '00_data.html#all-ten-digits')),
-        'linear': (lambda: make_linear()[1:], partial(_fit_ten, **how_linear), True,
-                   said('1, 2', 'linear', ten, '01_manual_sgd.html')),
-        'relu': (lambda: make_relu()[1], partial(_fit_ten, **how_relu), True,
-                 said('3', 'ReLU net', ten, '03_relu_net.html#ten-digits')),
-        'small': (make_small, partial(_fit_ten, **how_small), True,
-                  said('4', 'small network', ten, '04_resnet18.html#windows-that-slide')),
-        'resnet18': (lambda: crop_kernels(mnist_resnet18()), _fit_resnet, True,
-                     said('4', 'ResNet18', ten, '04_resnet18.html', shifts=True, large=True)),
-        'means37': (lambda: Means(2, 'l1'), partial(_fit_means, digits=two), False,
-                    said('0', 'nearest mean', two, '00_data.html#a-baseline-the-nearest-mean')),
-        'manual37': (lambda: nn.Linear(28*28, 1), _fit_by_hand, False,
-                     said('1', 'manual SGD', two, '01_manual_sgd.html')),
-        'linear37': (lambda: nn.Linear(28*28, 1), partial(_fit_two, epochs=10, lr=1.), False,
-                     said('2', 'nn.Linear and Learner', two, '02_linear.html')),
-        'relu37': (simple_net, partial(_fit_two, epochs=40, lr=.1), False,
-                   said('3', 'ReLU net', two, '03_relu_net.html'))}
-
-
-def _recipe_text(name):
-    "What a kept file must have been trained with"
-    recipe = {'resnet18': 'stage 4', 'means': 'l2', 'means37': 'l1', 'manual37': 'stage 1', 'linear37': 'stage 2',
-              'relu37': 'stage 3'}.get(name)
-    if recipe: return f'{recipe}, seed {seed}'
-    how = kinds[['linear', 'relu', 'small'].index(name)][1]
-    return f'{sorted((k, getattr(v, "__name__", v) if isinstance(v, (int, float, str)) or callable(v) else type(v).__name__) for k, v in how.items() if k != "cbs")}, seed {seed}'
+        'means': means(ten, 'l2', '00_data.html#all-ten-digits'),
+        'linear': like_table(linear10, how_linear, link='01_manual_sgd.html#step-2-predict'),
+        'relu': like_table(relu10, how_relu, link='03_relu_net.html#ten-digits'),
+        'small': like_table(small10, how_small, link='04_resnet18.html#windows-that-slide'),
+        'resnet18': Recipe('ResNet18', lambda: crop_kernels(mnist_resnet18()), _fit_resnet, dict(stage=4), ten,
+                           '04_resnet18.html#blocks', normalised=True, shifts=True, large=True),
+        'means37': means(two, 'l1', '00_data.html#a-baseline-the-nearest-mean'),
+        'manual37': like_stage('manual SGD', linear2, _fit_by_hand, dict(epochs=20, lr=1.),
+                               '01_manual_sgd.html#the-digits'),
+        'linear37': like_stage('nn.Linear, Learner', linear2, _fit_two, dict(epochs=10, lr=1.),
+                               '02_linear.html#the-loop-learner'),
+        'relu37': like_stage('ReLU net', simple_net, _fit_two, dict(epochs=40, lr=.1), '03_relu_net.html#the-stage')}
 
 
 def _kept(path, recipe):
@@ -128,25 +141,21 @@ def trained(
     folder:Path, # Where trained weights are kept
     say=print, # Called with a sentence before each training
     leave_out=(), # Names of models not to train, if they are not there yet
-) -> dict: # For each name the model, whether it wants normalised pixels, and what to say of it
+) -> dict: # For each name the model and its recipe
     "All models: from `folder`, or trained and put there (two minutes on two cores)"
     folder.mkdir(parents=True, exist_ok=True)
     models = {}
-    for name, (make, fit, normalised, said) in _recipes().items():
-        path, recipe = folder/f'{name}.safetensors', _recipe_text(name)
+    for name, recipe in recipes().items():
         set_seed(seed, reproducible=True)
-        model, weights = make(), _kept(path, recipe)
-        if weights: model.load_state_dict(weights)
+        path, model = folder/f'{name}.safetensors', recipe.make()
+        if weights := _kept(path, recipe.text()): model.load_state_dict(weights)
         elif name in leave_out: continue
         else:
             say(f'training {name} …')
-            # two fully connected layers may have been taken out of a Sequential that flattens
-            set_seed(seed, reproducible=True)
-            whole = make()
-            fit(nn.Sequential(nn.Flatten(), whole) if normalised and name in ('linear', 'relu') else whole)
-            model = whole
-            write_whole(path, save({k: v.contiguous() for k, v in model.state_dict().items()}, {'recipe': recipe}))
-        models[name] = model.eval(), normalised, said | dict(parameters=count_parameters(model) or model.means.numel())
+            recipe.fit(model)
+            weights = {k: v.contiguous() for k, v in model.state_dict().items()}
+            write_whole(path, save(weights, {'recipe': recipe.text()}))
+        models[name] = model.eval(), recipe
     return models
 
 
@@ -275,12 +284,9 @@ def write_models(
     leave_out=(), # Names of models not to train, if they are not there yet
 ): # Files by their names, and what to say of each model
     "All models as ONNX, and a list of them"
-    models = trained(folder, say, leave_out)
-    files = {f'{name}.onnx': to_onnx(model, normalised) for name, (model, normalised, _) in models.items()}
-    listed = [dict(name=name, bytes=len(files[f'{name}.onnx']), **said) for name, (*_, said) in models.items()]
+    files, listed = {}, []
+    for name, (model, o) in trained(folder, say, leave_out).items():
+        files[f'{name}.onnx'] = to_onnx(model, o.normalised)
+        listed.append(dict(name=name, title=o.title, digits=o.digits, link=o.link, shifts=o.shifts, large=o.large,
+                           bytes=len(files[f'{name}.onnx']), parameters=count_parameters(model) or model.means.numel()))
     return files, listed
-
-
-if __name__ == '__main__':
-    files, listed = write_models(root/'_proc'/'site')
-    print(json.dumps(listed, indent=1))

@@ -16,11 +16,11 @@ from pages import read_settings
 from mnist_stages.tools.files import load_mnist
 from mnist_stages.tools.pictures import example_strokes
 
-#: Threes and sevens to learn from and to measure with. Of the latter 112 of 226 are threes, a share of 0.4956 as in MNIST
+#: Threes and sevens to learn from and to measure with. Of the latter 112 of 226 are threes: 0.4956, as in MNIST
 learning, measuring = (300, 300), (112, 114)
-#: Files of onnxruntime-web: what it is called on the site, and whether it is packed
-runtime_files = {'ort.wasm.min.js': 'ort.js', 'ort-wasm-simd-threaded.mjs': 'ort-glue',
-                 'ort-wasm-simd-threaded.wasm': 'ort-wasm'}
+#: Files of onnxruntime-web, and what each is called on the site
+runtime_files = {'dist/ort.wasm.min.js': 'ort.js', 'dist/ort-wasm-simd-threaded.mjs': 'ort-glue',
+                 'dist/ort-wasm-simd-threaded.wasm': 'ort-wasm'}
 
 
 def packed(name, data):
@@ -38,33 +38,37 @@ def digits():
     return b''.join(o.numpy().tobytes() for o in parts)
 
 
-def fetch_runtime(
-    folder:Path, # Where it is kept
+def fetch(
+    name:str, # A package of npm's that settings.ini names
+    files, # Paths of files in it
+    folder:Path, # Where they are kept
     say=print, # Called with a sentence before it is fetched
-) -> dict: # Its files by their names, or nothing where there is no npm
-    "onnxruntime-web, from `folder` or with npm. `OSError` if npm cannot fetch it."
-    kept = folder/'onnxruntime-web'
-    if not kept.is_dir():
-        npm, name = shutil.which('npm'), read_settings()['npm_requirements'].strip().replace('>=', '@>=')
+) -> dict: # The files' bytes by their paths, or nothing where there is no npm
+    "Files of a package, from `folder` or with npm. `OSError` if npm cannot fetch it."
+    kept = folder/name
+    if not all((kept/Path(o).name).is_file() for o in files):
+        asked = next(o for o in read_settings()['npm_requirements'].split() if o.startswith(f'{name}>='))
+        npm = shutil.which('npm')
         if not npm: return {}
-        say(f'fetching {name} …')
+        say(f'fetching {asked} …')
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder) as tmp:
-            done = subprocess.run([npm, 'pack', '--silent', name], cwd=tmp, capture_output=True, text=True)
-            if done.returncode:
-                raise OSError(f'npm could not fetch {name}: {done.stderr.strip() or done.stdout.strip()}')
-            [archive] = Path(tmp).glob('*.tgz')
+            pack = [npm, 'pack', '--silent', asked.replace('>=', '@>=')]
+            done = subprocess.run(pack, cwd=tmp, capture_output=True, text=True)
+            if done.returncode: raise OSError(f'npm could not fetch {asked}: {(done.stderr or done.stdout).strip()}')
+            [archive], found = Path(tmp).glob('*.tgz'), Path(tmp)/'found'
+            found.mkdir()
             with tarfile.open(archive) as tar:
-                (Path(tmp)/'found').mkdir()
-                for o in runtime_files: (Path(tmp)/'found'/o).write_bytes(tar.extractfile(f'package/dist/{o}').read())
-            (Path(tmp)/'found').rename(kept)
-    return {o: (kept/o).read_bytes() for o in runtime_files}
+                for o in files: (found/Path(o).name).write_bytes(tar.extractfile(f'package/{o}').read())
+            shutil.rmtree(kept, ignore_errors=True)
+            found.rename(kept)
+    return {o: (kept/Path(o).name).read_bytes() for o in files}
 
 
 def pack_runtime(files):
     "onnxruntime-web's files as they stand on the site"
     # its map would be asked for by a debugger, and is not here
-    out = {'ort.js': files['ort.wasm.min.js'].replace(b'//# sourceMappingURL=ort.wasm.min.js.map', b'')}
+    out = {'ort.js': files['dist/ort.wasm.min.js'].replace(b'//# sourceMappingURL=ort.wasm.min.js.map', b'')}
     for name, to in list(runtime_files.items())[1:]: out[f'packed/{to}.js'] = packed(to, files[name])
     return out
 

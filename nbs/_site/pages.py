@@ -135,8 +135,8 @@ def _output(out, alt, name):
 
 def _glossary(source):
     "A place to link to at each term of the glossary"
-    return re.sub(r'^\| (?!term\b|-)([^|]+?) \|', lambda m: f'| <span id="{term_id(m[1])}" class="anchor"></span>{m[1]} |',
-                  source, flags=re.M)
+    def row(m): return f'| <span id="{term_id(m[1])}" class="anchor"></span>{m[1]} |'
+    return re.sub(r'^\| (?!term\b|-)([^|]+?) \|', row, source, flags=re.M)
 
 
 def term_id(term): return 'term-' + re.sub(r'\W+', '-', term.lower()).strip('-')

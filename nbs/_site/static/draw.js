@@ -231,7 +231,7 @@
       note.hidden = !two.checked;
       asking.again();
     });
-    fetchLarge.addEventListener('click', async () => {
+    fetchLarge?.addEventListener('click', async () => {
       fetchLarge.disabled = true;
       bar.hidden = false;
       try {

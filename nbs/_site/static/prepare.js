@@ -106,23 +106,31 @@ globalThis.prepareDigit = (() => {
   function bothWays(a, line) { return alongRows(transposed(alongRows(transposed(a), line)), line); }
 
   function gaussian(a, sigma) {
-    const radius = Math.floor(4*sigma + .5);
-    const weights = Float64Array.from({ length: 2*radius + 1 }, (_, i) => Math.exp(-.5*((i - radius)/sigma)**2));
-    const sum = weights.reduce((s, v) => s + v, 0);
+    const radius = Math.floor(4*sigma + .5), weights = new Float64Array(radius + 1);
+    let sum = 0;
+    for (let k = 0; k <= radius; k++) {
+      weights[k] = Math.exp(-.5*(k/sigma)**2);
+      sum += weights[k]*(k ? 2 : 1);
+    }
+    const wide = new Float64Array(Math.max(a.h, a.w) + 2*radius);
     function line(from, to) {
       const n = from.length;
+      wide.set(from, radius);
+      for (let k = 0; k < radius; k++) {
+        wide[radius - 1 - k] = from[reflected(-1 - k, n)];
+        wide[radius + n + k] = from[reflected(n + k, n)];
+      }
       for (let i = 0; i < n; i++) {
-        let v = 0;
-        if (i >= radius && i < n - radius) for (let k = -radius; k <= radius; k++) v += weights[k + radius]*from[i + k];
-        else for (let k = -radius; k <= radius; k++) v += weights[k + radius]*from[reflected(i + k, n)];
+        let v = weights[0]*wide[i + radius];
+        for (let k = 1; k <= radius; k++) v += weights[k]*(wide[i + radius - k] + wide[i + radius + k]);
         to[i] = v/sum;
       }
     }
     return bothWays(a, line);
   }
 
-  // The largest number in a window of odd size around each place, by blocks: three comparisons a number
-  function largest(size) {
+  // The largest number (or the smallest, with a sign of -1) in a window of odd size around each place, by blocks
+  function extreme(size, sign = 1) {
     const r = (size - 1)/2;
     let wide = null, ahead, back, m;
     return (from, to) => {
@@ -131,9 +139,9 @@ globalThis.prepareDigit = (() => {
         m = Math.ceil((n + 2*r)/size)*size;
         [wide, ahead, back] = [new Float32Array(m), new Float32Array(m), new Float32Array(m)];
       }
-      wide.set(from, r);
-      for (let i = 0; i < r; i++) wide[i] = from[reflected(i - r, n)];
-      for (let i = r + n; i < m; i++) wide[i] = from[reflected(Math.min(i - r, n + r - 1), n)];
+      for (let i = 0; i < n; i++) wide[i + r] = sign*from[i];
+      for (let i = 0; i < r; i++) wide[i] = sign*from[reflected(i - r, n)];
+      for (let i = r + n; i < m; i++) wide[i] = sign*from[reflected(Math.min(i - r, n + r - 1), n)];
       for (let block = 0; block < m; block += size) {
         const end = block + size - 1;
         let most = ahead[block] = wide[block];
@@ -141,12 +149,18 @@ globalThis.prepareDigit = (() => {
         most = back[end] = wide[end];
         for (let i = end - 1; i >= block; i--) back[i] = most = wide[i] > most ? wide[i] : most;
       }
-      for (let i = 0; i < n; i++) to[i] = back[i] > ahead[i + 2*r] ? back[i] : ahead[i + 2*r];
+      for (let i = 0; i < n; i++) to[i] = sign*(back[i] > ahead[i + 2*r] ? back[i] : ahead[i + 2*r]);
     };
   }
 
-  function negated(a) { return map(a, v => -v); }
-  function closing(a, pass) { return negated(pass(negated(pass(a)))); }
+  // Largest, then smallest: what is dark and narrower than the window is filled
+  function closed(a, window) {
+    const r = (window - 1)/2, high = extreme(window), low = extreme(window, -1);
+    // the edge goes on outside; turning once in the middle does both directions
+    let o = transposed(alongRows(padded(a, r, 'edge'), high));
+    o = transposed(alongRows(alongRows(o, high), low));
+    return part(alongRows(o, low), r, r + a.h, r, r + a.w);
+  }
 
   // Squared distances to the nearest zero, in one direction and then the other (Felzenszwalb and Huttenlocher)
   function distance(m) {
@@ -238,13 +252,10 @@ globalThis.prepareDigit = (() => {
 
   function narrow(channel, dark, window = widest) {
     if (!dark) channel = map(channel, v => 1 - v);
-    const pass = o => bothWays(o, largest(window));
-    const wide = padded(channel, window, 'edge'), all = closing(wide, pass);
-    const closed = part(all, window, all.h - window, window, all.w - window);
-    const response = grid(channel.h, channel.w), depth = grid(channel.h, channel.w);
+    const filled = closed(channel, window), response = grid(channel.h, channel.w), depth = grid(channel.h, channel.w);
     for (let i = 0; i < response.data.length; i++) {
-      const v = channel.data[i], c = closed.data[i], [low, high] = dark ? [v, c] : [1 - c, 1 - v];
-      response.data[i] = 1 - (low + .04)/(high + .04);
+      const v = channel.data[i], c = filled.data[i];
+      response.data[i] = dark ? 1 - (v + .04)/(c + .04) : 1 - (1 - c + .04)/(1 - v + .04);
       depth.data[i] = c - v;
     }
     const usual = median(response.data), noise = 1.5*median(response.data.map(v => Math.abs(v - usual)));
@@ -291,9 +302,11 @@ globalThis.prepareDigit = (() => {
       const i = (x >> 1)*sh + (y >> 1);
       small.data[i] = Math.max(small.data[i], response.data[y*w + x]);
     }
-    const thick = transposed(alongRows(small, largest(3))), end = Math.max(2, Math.floor(Math.floor(w/2)/12));
+    const thick = transposed(alongRows(small, extreme(3))), end = Math.max(2, Math.floor(Math.floor(w/2)/12));
     const least = Math.max(2.5*noise, .03, 1.5*median(thick.data)), there = mask(thick, v => v > least);
-    const found = grid(sh, sw, new Uint8Array(sh*sw));
+    const found = grid(sh, sw, new Uint8Array(sh*sw)), out = grid(h, w, new Uint8Array(h*w));
+    // most drawings stay away from the edges, and then there is nothing to look for
+    if (![[0, end], [sw - end, sw]].every(([from, to]) => part(there, 0, sh, from, to).data.some(v => v))) return out;
     for (let k = 0; k < 13; k++) {
       const tilt = -.09 + .015*k, a = sheared(there, tilt), rows = grid(sh, sw, new Uint8Array(sh*sw));
       let any = false;
@@ -306,7 +319,6 @@ globalThis.prepareDigit = (() => {
       }
       if (any) sheared(rows, -tilt).data.forEach((v, i) => { found.data[i] |= v; });
     }
-    const out = grid(h, w, new Uint8Array(h*w));
     if (mean(found.data) > .7) return out;
     for (let y = 0; y < h; y++) for (let x = 0; x < w; x++) out.data[y*w + x] = found.data[(y >> 1)*sw + (x >> 1)];
     return out;
@@ -318,7 +330,7 @@ globalThis.prepareDigit = (() => {
       const lines = linesAcross(r, noise);
       if (lines.data.some(v => v)) {
         const cut = grid(r.h, r.w, r.data.map((v, i) => lines.data[i] ? 0 : v));
-        const bridged = closing(cut, o => transposed(alongRows(transposed(o), largest(9))));
+        const bridged = transposed(alongRows(alongRows(transposed(cut), extreme(9)), extreme(9, -1)));
         r = grid(r.h, r.w, r.data.map((v, i) => lines.data[i] ? Math.min(v, bridged.data[i]) : v));
       }
       response = turned ? transposed(r) : r;
@@ -442,8 +454,9 @@ globalThis.prepareDigit = (() => {
   // Strokes of a usual width
 
   function widthOf(m) {
-    const a = padded(m, 2), [top, bottom, left, right] = box(a);
+    const [top, bottom, left, right] = box(m);
     if (bottom <= top) return 0;
+    const a = padded(part(m, top, bottom, left, right), 1);
     const away = distance(a).data, thin = skeleton(a).data, widths = away.filter((_, i) => thin[i]);
     return 20*(2*median(widths) - .5)/Math.max(bottom - top, right - left);
   }
@@ -492,7 +505,7 @@ globalThis.prepareDigit = (() => {
     const paper = median(edge), noise = 1.5*median(edge.map(v => Math.abs(v - paper)));
     let ink = map(grey, v => v - paper), sum = 0, most = -Infinity;
     for (const v of ink.data) sum += v**3;
-    if (sum < 0) ink = negated(ink);
+    if (sum < 0) ink = map(ink, v => -v);
     for (const v of ink.data) most = Math.max(most, v);
     if (most < Math.max(.1, 6*noise))
       throw new Refused(`There is nothing written in this picture, or it is too faint. ${again}`);
@@ -531,7 +544,7 @@ globalThis.prepareDigit = (() => {
         if (y + dy >= 0 && y + dy < h && x + dx >= 0 && x + dx < w) near.data[(y + dy)*w + x + dx] = 1;
     });
     const darkest = .3*percentile(shades.data.filter((_, i) => m.data[i]), 75);
-    const around = bothWays(grid(h, w, shades.data.map((v, i) => v*near.data[i])), largest(25));
+    const around = bothWays(grid(h, w, shades.data.map((v, i) => v*near.data[i])), extreme(25));
     const full = map(gaussian(around, 6), v => Math.max(v, darkest));
     const ink = grid(h, w, shades.data.map((v, i) => near.data[i]*clip((v - .25*full.data[i])/(.6*full.data[i]))));
     const even = evenStrokes(ink);
