@@ -30,7 +30,8 @@ from mnist_stages.tools.files import load_mnist
 from mnist_stages.tools.pictures import draw_strokes, example_strokes
 
 for o in 'sphinx', 'myst_parser', 'furo', 'latex2mathml', 'onnx':
-    if not importlib.util.find_spec(o): pytest.skip(f'{o} is not installed: pip install -e ".[docs]"', allow_module_level=True)
+    if not importlib.util.find_spec(o):
+        pytest.skip(f'{o} is not installed: pip install -e ".[docs]"', allow_module_level=True)
 sys.path.insert(0, str(root/'nbs'/'_site'))
 import build
 import models
@@ -80,7 +81,8 @@ def test_every_link_leads_somewhere(site, read):
             if re.match(r'[a-z]+:', link) or link.startswith('#learn?') or link == '#': continue
             path, _, anchor = unquote(link).partition('#')
             to = ((site/name).parent/path).resolve().relative_to(site.resolve()).as_posix() if path else name
-            if not (site/to).is_file() or anchor and to in read and anchor not in read[to].ids: broken.append((name, link))
+            if not (site/to).is_file() or anchor and to in read and anchor not in read[to].ids:
+                broken.append((name, link))
     assert not broken
 
 
@@ -123,7 +125,7 @@ def test_every_page_has_a_time_to_read_and_its_neighbours(site, read):
 
 
 def test_the_reference_has_every_public_function_with_its_parameters(site, read):
-    for path in [*(package/f'{o}.py' for o in ('data', 'resnet18')), package/'tools'/'files.py', package/'app'/'pad.py']:
+    for path in [package/o for o in ('data.py', 'resnet18.py', 'tools/files.py', 'app/pad.py')]:
         name = '.'.join(path.relative_to(root).with_suffix('').parts)
         text = re.sub(r'<[^>]+>', '', (site/'reference'/f'{name}.html').read_text(encoding='utf-8'))
         for f in re.findall(r'^(?:def|class) ([a-zA-Z]\w*)', path.read_text(encoding='utf-8'), flags=re.M):
@@ -175,6 +177,7 @@ def test_links_between_files_become_links_between_pages(settings, text, folder, 
 def test_a_failed_build_leaves_the_site_as_it_was(tmp_path, monkeypatch):
     (tmp_path/'_docs').mkdir()
     (tmp_path/'_docs'/'index.html').write_text('before')
+    monkeypatch.setattr(build, 'sources', lambda folder: (folder/'extra').mkdir(parents=True))
     monkeypatch.setattr(build, 'first_page_files', lambda *_: ({}, False, 0))
     monkeypatch.setattr(build, 'first_page', lambda *_: '# A page\n\n[broken](/nowhere.md)')
     with pytest.raises(ValueError, match='nowhere'): build.build(tmp_path/'_docs', tmp_path)
@@ -191,7 +194,8 @@ def test_without_npm_there_is_a_sentence_in_place_of_the_pad(tmp_path, monkeypat
 
 
 def test_lower_bounds_in_one_place(settings):
-    for o in (settings['docs_requirements'] + settings['npm_requirements']).split(): assert re.fullmatch(r'[a-z\d-]+>=[\d.]+', o)
+    for o in (settings['docs_requirements'] + settings['npm_requirements']).split():
+        assert re.fullmatch(r'[a-z\d-]+>=[\d.]+', o), o
 
 
 def test_the_same_answers_as_onnx():
@@ -200,7 +204,8 @@ def test_the_same_answers_as_onnx():
     for name, (model, recipe) in models.trained(keep, leave_out=['resnet18']).items():
         x = images[torch.isin(labels, torch.tensor(recipe.digits))]
         x = x[:200] if recipe.large else x
-        given = runtime.InferenceSession(models.to_onnx(model, recipe.normalised)).run(['probabilities'], {'pixels': x.numpy()})
+        session = runtime.InferenceSession(models.to_onnx(model, recipe.normalised))
+        given = session.run(['probabilities'], {'pixels': x.numpy()})
         if recipe.normalised: x = (x - models.mnist_mean)/models.mnist_std
         with torch.no_grad(): z = model(x.flatten(1) if len(recipe.digits) == 2 else x)
         p = z if name.startswith('means') else z.softmax(1) if z.shape[1] > 1 else torch.cat([-z, z], 1).sigmoid()
@@ -255,10 +260,12 @@ def look(driver, width=1280, theme='light'):
     "A window of this width, and light or dark"
     size = dict(width=width, height=900, deviceScaleFactor=1, mobile=width < 500)
     driver.execute_cdp_cmd('Emulation.setDeviceMetricsOverride', size)
-    driver.execute_cdp_cmd('Emulation.setEmulatedMedia', dict(features=[dict(name='prefers-color-scheme', value=theme)]))
+    scheme = dict(name='prefers-color-scheme', value=theme)
+    driver.execute_cdp_cmd('Emulation.setEmulatedMedia', dict(features=[scheme]))
 
 
-shown = ['index', *notebook_names, 'readme', 'reference/index', 'reference/mnist_stages.resnet18', 'search', 'changelog']
+shown = ['index', *notebook_names, 'readme', 'reference/index', 'reference/mnist_stages.resnet18', 'search',
+         'changelog']
 
 
 def test_nothing_leaves_nothing_fails_and_nothing_scrolls_sideways(driver, host):
@@ -284,7 +291,8 @@ def findings(driver, axe):
     "What axe-core finds that is serious"
     driver.execute_script(axe)
     done = driver.execute_async_script('axe.run(document).then(o => arguments[arguments.length - 1](o.violations))')
-    return [(o['id'], [n['html'][:150] for n in o['nodes']][:3]) for o in done if o['impact'] in ('serious', 'critical')]
+    serious = [o for o in done if o['impact'] in ('serious', 'critical')]
+    return [(o['id'], [n['html'][:150] for n in o['nodes']][:3]) for o in serious]
 
 
 @pytest.mark.parametrize('width, theme', [(1280, 'light'), (390, 'dark')])
@@ -361,7 +369,7 @@ def test_it_learns_within_ten_seconds(learning):
     def accuracy(d): return float(re.search(r'accuracy ([\d.]+)', d.find_element(By.ID, 'learn-numbers').text)[1])
     wait(driver, lambda d: accuracy(d) > .95, 10, 'not above 95% after ten seconds')
     press(driver, 'run')
-    assert 'learned' in words(driver)
+    assert 'It learns' in words(driver) or 'learned' in words(driver)
 
 
 def test_batches_in_order_give_0_4956(learning):
@@ -417,8 +425,12 @@ def answers(driver):
             for o in driver.find_elements(By.CSS_SELECTOR, '.mnist-pad li')}
 
 
+def button(driver, text): return driver.find_element(By.XPATH, f'//*[@class="mnist-pad"]//button[.="{text}"]')
+def click(driver, element): driver.execute_script('arguments[0].click()', element)
+
+
 def press_example(driver):
-    driver.execute_script("[...document.querySelectorAll('.mnist-pad button')].find(o => o.textContent === 'Example').click()")
+    click(driver, button(driver, 'Example'))
     return wait(driver, answers, 60, 'no answers')
 
 
@@ -437,7 +449,7 @@ def touch(driver, strokes):
 
 def test_drawn_by_touch_it_is_read(pad):
     for digit, strokes in example_strokes.items():
-        pad.execute_script("[...document.querySelectorAll('.mnist-pad button')].find(o => o.textContent === 'Clear').click()")
+        click(pad, button(pad, 'Clear'))
         wait(pad, lambda d: not answers(d), 10, 'not cleared')
         touch(pad, strokes)
         done = "return window.site.asking.answers().stages?.length && window.site.asking.drawing().length"
@@ -450,7 +462,7 @@ def test_drawn_by_touch_it_is_read(pad):
 
 
 def test_the_pad_can_be_used_without_seeing_it(pad):
-    pad.execute_script("[...document.querySelectorAll('.mnist-pad button')].find(o => o.textContent === 'Example').focus()")
+    pad.execute_script('arguments[0].focus()', button(pad, 'Example'))
     pad.switch_to.active_element.send_keys(Keys.ENTER)
     wait(pad, answers, 60, 'no answers')
     [heard] = pad.find_elements(By.CSS_SELECTOR, '.mnist-pad ul[aria-live=polite]')
@@ -477,8 +489,9 @@ def pictures():
         strokes = [[moved(o) for o in stroke] for stroke in example_strokes[(3, 5, 7)[i % 3]]]
         yield np.asarray(draw_strokes(strokes, int(rng.integers(6, 36))))
     for i in range(50): yield images[i]
-    for i in range(40): yield 255 - np.asarray(Image.fromarray(images[100 + i]).resize((280, 280), Image.Resampling.BICUBIC))
-    for i in range(20): yield photograph(images[200 + i], ('plain sheet', 'hard shadow', 'coloured ink', 'ruled')[i % 4], 1, rng)
+    for i in range(40): yield 255 - np.asarray(Image.fromarray(images[100 + i]).resize((280, 280)))
+    troubles = 'plain sheet', 'hard shadow', 'coloured ink', 'ruled'
+    for i in range(20): yield photograph(images[200 + i], troubles[i % 4], 1, rng)
 
 
 def test_the_browser_prepares_as_python_does(pad):
@@ -491,7 +504,8 @@ def test_the_browser_prepares_as_python_does(pad):
         theirs = pad.execute_script('''
             const [h, w, text] = arguments, bytes = atob(text), data = new Uint8ClampedArray(4*h*w).fill(255);
             for (let i = 0; i < h*w; i++) for (let c = 0; c < 3; c++) data[4*i + c] = bytes.charCodeAt(3*i + c);
-            try { return [...prepareDigit({ width: w, height: h, data }).prepared]; } catch (e) { return e.message; }''',
+            try { return [...prepareDigit({ width: w, height: h, data }).prepared]; }
+            catch (e) { return e.message; }''',
             *colours.shape[:2], base64.b64encode(colours.tobytes()).decode())
         n += 1
         if refused or isinstance(theirs, str):

@@ -12,7 +12,8 @@
   function loadScript(url) {
     return new Promise((done, failed) => {
       const script = document.createElement('script');
-      Object.assign(script, { src: url, onload: done, onerror: () => failed(new Error(`${url} could not be fetched.`)) });
+      function fail() { failed(new Error(`${url} could not be fetched.`)); }
+      Object.assign(script, { src: url, onload: done, onerror: fail });
       document.head.append(script);
     });
   }

@@ -28,7 +28,8 @@
       this.weights = Float32Array.from({ length: pixels + 1 }, () => std*draw());      // the last is the bias
       this.start = this.weights.slice();
       this.gradient = new Float32Array(pixels + 1);
-      Object.assign(this, { steps: 0, order: [], batches: [], losses: [], accuracies: [], shown: this.gradient.slice() });
+      this.shown = this.gradient.slice();
+      Object.assign(this, { steps: 0, order: [], batches: [], losses: [], accuracies: [] });
     }
 
     predict(i) {
@@ -101,7 +102,7 @@
   }
 
   function address() {
-    return '#learn?' + new URLSearchParams(Object.entries(chosen()).map(([k, v]) => [k, typeof v === 'boolean' ? Number(v) : v]));
+    return '#learn?' + new URLSearchParams(Object.entries(chosen()).map(([k, v]) => [k, v === true ? 1 : v || 0]));
   }
 
   // A value that no switch has, such as a learning rate of 3, gets an entry of its own
@@ -131,7 +132,8 @@
   }
 
   function curve(canvas, points, most, dashed) {
-    const scale = devicePixelRatio || 1, w = canvas.clientWidth, h = canvas.clientHeight, painter = canvas.getContext('2d');
+    const scale = devicePixelRatio || 1, { clientWidth: w, clientHeight: h } = canvas;
+    const painter = canvas.getContext('2d');
     canvas.width = w*scale;
     canvas.height = h*scale;
     painter.scale(scale, scale);
@@ -155,39 +157,45 @@
     painter.stroke();
   }
 
-  function words({ accuracy, calledThree, slope }) {
-    const first = learner.losses[0], { loss } = learner;
-    if (learner.steps && !isFinite(loss)) return 'The loss has exploded: each step overshot by more than the one before, ' +
-      'until the numbers were too large for the computer (NaN is “not a number”). Choose a smaller learning rate, and reset.';
-    if (learner.squared && learner.steps > 1 && loss > 10*first) return 'The loss explodes: each step overshoots by more than ' +
-      'the one before. A smaller learning rate would help.';
-    if (calledThree === 1 && learner.sorted) return `It calls everything a three, and so it is right about every three: ` +
-      `${accuracy.toFixed(4)}, the share of threes. In sorted batches it has just seen nothing but one kind of digit ` +
-      'for half an epoch. Notebook 02, section 5, works out why.';
-    if ((calledThree === 1 || calledThree === 0) && learner.steps && !learner.squared && slope < .01) return 'It is saturated: ' +
-      'all predictions lie so far on one side that there is next to no slope to come back on. A loss of this kind cannot ' +
-      'explode, since it is never above 1; too large a step does this instead.';
-    if (calledThree === 1 || calledThree === 0) return `It calls everything a ${calledThree ? 'three' : 'seven'}.`;
-    if (!learner.steps) return 'Random numbers, so random answers. Press Run, or Step for one step at a time.';
-    if (!learner.zero) return 'Gradients pile up: each step repeats the ones before it. Compare the gradient with that of a ' +
-      'run that sets it to zero.';
-    if (accuracy > .95) return 'It has learned where a three has its ink and a seven has not: nobody told it.';
-    return 'It learns.';
+  const told = {
+    exploded: 'The loss has exploded: each step overshot by more than the one before, until the numbers were too ' +
+      'large for the computer (NaN is “not a number”). Choose a smaller learning rate.',
+    explodes: 'The loss explodes: each step overshoots by more than the one before. Choose a smaller learning rate.',
+    sorted: 'It calls everything a three, and so it is right about every three, and that is the share of threes. In ' +
+      'batches that are in order it sees nothing but one kind of digit for half an epoch. Notebook 02, section 5, ' +
+      'works out why.',
+    saturated: 'It is saturated: all predictions lie so far on one side that there is next to no slope to come back ' +
+      'on. A loss that is never above 1 cannot explode; too large a step does this instead.',
+    random: 'Random numbers, so random answers. Press Run, or Step for one step at a time.',
+    zeros: 'All numbers are zero: it has no opinion yet. Press Run, or Step for one step at a time.',
+    piling: 'Gradients pile up: each step repeats the ones before it and adds its own. It may learn all the same, ' +
+      'which makes such a mistake hard to notice.',
+    learned: 'It has learned where a three has its ink and a seven has not: nobody told it.',
+    learns: 'It learns.' };
+
+  function state({ accuracy, calledThree, slope }) {
+    const { loss, losses, steps: n, squared, sorted, zero } = learner;
+    const onOneSide = calledThree === 1 || calledThree === 0;
+    if (n && !isFinite(loss)) return 'exploded';
+    if (!n) return learner.start.some(v => v) ? 'random' : 'zeros';
+    if (squared && loss > 10*losses[0]) return 'explodes';
+    if (sorted && calledThree === 1) return 'sorted';
+    if (onOneSide && !squared && slope < .01) return 'saturated';
+    if (!zero) return 'piling';
+    return accuracy > .95 ? 'learned' : 'learns';
   }
 
   function show() {
     const measured = learner.measure(), epoch = learner.steps*batch/train;
     paint(find('weights'), learner.weights);
     paint(find('gradient'), learner.shown);
-    const losses = learner.losses.length > 400 ? learner.losses.filter((_, i) => i % Math.ceil(learner.losses.length/400) === 0)
-      : learner.losses;
-    const every = learner.losses.length > 400 ? Math.ceil(learner.losses.length/400) : 1;
-    const finite = losses.filter(isFinite), most = learner.squared ? Math.min(1e6, Math.max(...finite, 1)) : .6;
+    const every = Math.ceil(learner.losses.length/400) || 1, losses = learner.losses.filter((_, i) => i % every === 0);
+    const most = learner.squared ? Math.max(...losses.filter(isFinite), 1) : .6;
     curve(find('losses'), losses.map((v, i) => [i*every, v]), most);
     curve(find('accuracies'), learner.accuracies, 1, .95);
     find('numbers').textContent = `step ${learner.steps}, epoch ${epoch.toFixed(1)} · loss of the batch ` +
       `${learner.steps ? learner.loss.toPrecision(3) : '–'} · accuracy ${measured.accuracy.toFixed(4)}`;
-    const said = words(measured);
+    const said = told[state(measured)];
     if (find('words').textContent !== said) find('words').textContent = said;
     find('link').href = address();
     if (running && learner.steps && !isFinite(learner.loss)) pause();

@@ -1,5 +1,5 @@
-// What `prepare_digit` does, in the browser: the ink of one digit on any paper, cut out, 20 pixels large, centred by mass.
-// It follows mnist_stages/tools/paper.py and notebook 04 function by function; tests/test_site.py compares the two.
+// What `prepare_digit` does, in the browser: the ink of one digit on any paper, cut out, 20 pixels large, centred by
+// mass. It follows mnist_stages/tools/paper.py and notebook 04 function by function; tests/test_site.py compares them.
 
 globalThis.prepareDigit = (() => {
   const workingSide = 320, widest = 65, smallSide = 64, cleanSide = 128;
@@ -195,8 +195,8 @@ globalThis.prepareDigit = (() => {
     return map(transposed(rows(transposed(rows(squared)))), Math.sqrt);
   }
 
-  // Thinning after T. Zhang and C. Suen (1984), as scikit-image varies it: for each neighbourhood of eight, in which of two
-  // rounds a pixel goes (1, 2, or 3 for both). Found by asking its `skeletonize`, and compared on pictures it had not seen.
+  // Thinning after T. Zhang and C. Suen (1984), as scikit-image varies it: for each neighbourhood of eight, in which of
+  // two rounds a pixel goes (1, 2, or 3 for both). Found by asking its `skeletonize` about small pictures.
   const goes = Uint8Array.from(
     '0001001300111013000000002020303300000000300000000000000020003022' +
     '0000000000000000000000000000000020000000200020003000000030003020' +
@@ -210,8 +210,9 @@ globalThis.prepareDigit = (() => {
     for (let changed = true; changed;) {
       changed = false;
       for (const round of [1, 2]) {
-        const gone = there.filter(i => goes[data[i - w - 1] | data[i - w] << 1 | data[i - w + 1] << 2 | data[i + 1] << 3 |
-          data[i + w + 1] << 4 | data[i + w] << 5 | data[i + w - 1] << 6 | data[i - 1] << 7] & round);
+        const gone = there.filter(i => round & goes[
+          data[i - w - 1] | data[i - w] << 1 | data[i - w + 1] << 2 | data[i + 1] << 3 |
+          data[i + w + 1] << 4 | data[i + w] << 5 | data[i + w - 1] << 6 | data[i - 1] << 7]);
         for (const i of gone) data[i] = 0;
         if (gone.length) { changed = true; there = there.filter(i => data[i]); }
       }
@@ -246,7 +247,9 @@ globalThis.prepareDigit = (() => {
     return out;
   }
 
-  function resized(a, h, w, how = 'bicubic') { return transposed(resizedRows(transposed(resizedRows(a, w, how)), h, how)); }
+  function resized(a, h, w, how = 'bicubic') {
+    return transposed(resizedRows(transposed(resizedRows(a, w, how)), h, how));
+  }
 
   // What is narrow and darker (or lighter) than its surroundings
 
@@ -420,7 +423,8 @@ globalThis.prepareDigit = (() => {
     const central = strokesOf(pieces, h, w);
     if (!central.length) {
       if (!pieces.length) throw new Refused(`There is nothing written in this picture, or it is too faint. ${again}`);
-      if (pieces.every(p => touches(p, h, w))) throw new Refused(`What is written touches the edge of the picture. ${again}`);
+      if (pieces.every(p => touches(p, h, w)))
+        throw new Refused(`What is written touches the edge of the picture. ${again}`);
       throw new Refused(`There is a blot in this picture, and nothing written. ${again}`);
     }
     const main = central[0], size = sizeOf(main), share = size/Math.max(h, w);
@@ -440,7 +444,8 @@ globalThis.prepareDigit = (() => {
         }
       }
     }
-    const [top, bottom, left, right] = [Math.min, Math.max, Math.min, Math.max].map((f, i) => f(...digit.map(p => p.box[i])));
+    const ends = [Math.min, Math.max, Math.min, Math.max];
+    const [top, bottom, left, right] = ends.map((f, i) => f(...digit.map(p => p.box[i])));
     const shape = (right - left)/(bottom - top);
     if (rest.some(p => sizeOf(p) > .45*size) || (1.55 < shape && shape < 3))
       throw new Refused(`There is more than one digit in this picture. ${again}`);
@@ -524,12 +529,14 @@ globalThis.prepareDigit = (() => {
       return ink;
     }
     const shrink = Math.max(channels[0].h, channels[0].w)/workingSide;
-    if (shrink > 1) channels = channels.map(o => resized(o, Math.max(1, roundEven(o.h/shrink)), Math.max(1, roundEven(o.w/shrink)), 'box'));
+    function reduced(n) { return Math.max(1, roundEven(n/shrink)); }
+    if (shrink > 1) channels = channels.map(o => resized(o, reduced(o.h), reduced(o.w), 'box'));
     const { h, w } = channels[0];
     let best = -1, response, clean, pieces, shades;
     for (const [dark, channel, found, noise, depth] of responses(channels)) {
       const without = withoutLines(found, noise), candidates = piecesOf(without, noise);
-      const strokes = strokesOf(candidates, h, w), contrast = strokes.length ? contrastOf(channel, strokes[0], dark) : 0;
+      const strokes = strokesOf(candidates, h, w);
+      const contrast = strokes.length ? contrastOf(channel, strokes[0], dark) : 0;
       if (contrast > best) {
         [best, response, clean, pieces] = [contrast, found, without, candidates];
         shades = dark ? clean : grid(h, w, depth.data.map((v, i) => v*without.data[i]/Math.max(found.data[i], 1e-6)));

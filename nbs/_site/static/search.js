@@ -27,7 +27,8 @@
     const parts = [], low = text.toLowerCase();
     let end = 0;
     while (end < text.length) {
-      const found = words.map(w => [low.indexOf(w, end), w.length]).filter(([i]) => i >= 0).sort((a, b) => a[0] - b[0])[0];
+      const all = words.map(w => [low.indexOf(w, end), w.length]).filter(([i]) => i >= 0);
+      const found = all.sort((a, b) => a[0] - b[0])[0];
       if (!found) break;
       const bold = document.createElement('mark');
       bold.textContent = text.slice(found[0], found[0] + found[1]);
