@@ -82,7 +82,7 @@ def pictures(
 def timed(text):
     "Markdown with the time that it takes to read below its title"
     spent = minutes(len(re.findall(r'\w+', text)), 0)
-    bar = f'```{{raw}} html\n<p class="bar"><span class="time">{spent} minute{"s"*(spent > 1)} to read</span></p>\n```'
+    bar = f'```{{raw}} html\n<p class="page-bar"><span class="time">{spent} minute{"s"*(spent > 1)} to read</span></p>\n```'
     return re.sub(r'^(# .*)$', lambda m: f'{m[1]}\n\n{bar}', text, count=1, flags=re.M)
 
 
@@ -200,7 +200,7 @@ def notebook_page(
 def _bar(name, page, colab, kaggle):
     "Where to open a notebook, and how long it takes to read"
     more = minutes(page.more_words, page.more_lines)
-    return (f'```{{raw}} html\n<p class="bar">Open this notebook: <a href="{colab}">Colab</a> '
+    return (f'```{{raw}} html\n<p class="page-bar">Open this notebook: <a href="{colab}">Colab</a> '
             f'<a href="{kaggle}">Kaggle</a> <a href="notebooks/{name}.ipynb" download>download</a> '
             f'<span class="time">{minutes(page.words, page.lines)} minutes to read, '
             f'and {more} for what comes after “What you have now”</span></p>\n```')

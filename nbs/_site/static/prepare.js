@@ -77,7 +77,26 @@ globalThis.prepareDigit = (() => {
     return low + (high - low)*(at - k);
   }
 
-  function median(values) { return percentile(values, 50); }
+  function median(values) {
+    let zeros = 0, below = 0;
+    for (let i = 0; i < values.length; i++) {
+      if (values[i] === 0) zeros++;
+      else if (values[i] < 0) below++;
+    }
+    return !below && zeros > values.length/2 + 1 ? 0 : percentile(values, 50);      // mostly blank paper
+  }
+
+  // `a` with `piece` in place of its part that begins at `top`, `left`
+  function put(a, piece, top, left) {
+    for (let y = 0; y < piece.h; y++)
+      a.data.set(piece.data.subarray(y*piece.w, (y + 1)*piece.w), (top + y)*a.w + left);
+    return a;
+  }
+
+  // A box with some room around it, within a picture
+  function roomy([top, bottom, left, right], by, { h, w }) {
+    return [Math.max(0, top - by), Math.min(h, bottom + by), Math.max(0, left - by), Math.min(w, right + by)];
+  }
 
   function box(m) {
     let top = m.h, bottom = 0, left = m.w, right = 0;
@@ -105,51 +124,63 @@ globalThis.prepareDigit = (() => {
 
   function bothWays(a, line) { return alongRows(transposed(alongRows(transposed(a), line)), line); }
 
-  function gaussian(a, sigma) {
-    const radius = Math.floor(4*sigma + .5), weights = new Float64Array(radius + 1);
-    let sum = 0;
-    for (let k = 0; k <= radius; k++) {
-      weights[k] = Math.exp(-.5*(k/sigma)**2);
-      sum += weights[k]*(k ? 2 : 1);
+  // (Both filters hand their buffers on as arguments: what a function finds around it is slow to reach.)
+
+  function smoothed(from, to, weights, sum, wide) {
+    const n = from.length, radius = weights.length - 1;
+    wide.set(from, radius);
+    for (let k = 0; k < radius; k++) {
+      wide[radius - 1 - k] = from[reflected(-1 - k, n)];
+      wide[radius + n + k] = from[reflected(n + k, n)];
     }
-    const wide = new Float64Array(Math.max(a.h, a.w) + 2*radius);
-    function line(from, to) {
-      const n = from.length;
-      wide.set(from, radius);
-      for (let k = 0; k < radius; k++) {
-        wide[radius - 1 - k] = from[reflected(-1 - k, n)];
-        wide[radius + n + k] = from[reflected(n + k, n)];
-      }
-      for (let i = 0; i < n; i++) {
-        let v = weights[0]*wide[i + radius];
-        for (let k = 1; k <= radius; k++) v += weights[k]*(wide[i + radius - k] + wide[i + radius + k]);
-        to[i] = v/sum;
-      }
+    for (let i = 0; i < n; i++) {
+      let v = weights[0]*wide[i + radius];
+      for (let k = 1; k <= radius; k++) v += weights[k]*(wide[i + radius - k] + wide[i + radius + k]);
+      to[i] = v/sum;
     }
-    return bothWays(a, line);
   }
 
-  // The largest number (or the smallest, with a sign of -1) in a window of odd size around each place, by blocks
+  function gaussian(a, sigma) {
+    const radius = Math.floor(4*sigma + .5), wide = new Float64Array(Math.max(a.h, a.w) + 2*radius);
+    const weights = Float64Array.from({ length: radius + 1 }, (_, k) => Math.exp(-.5*(k/sigma)**2));
+    const sum = weights.reduce((s, v, k) => s + (k ? 2 : 1)*v, 0);
+    return bothWays(a, (from, to) => smoothed(from, to, weights, sum, wide));
+  }
+
+  // The largest number in a window around each place, by blocks: three comparisons a number
+  function largestInWindows(from, to, size, sign, [wide, ahead, back]) {
+    const n = from.length, r = (size - 1)/2, m = Math.ceil((n + 2*r)/size)*size;
+    for (let i = 0; i < n; i++) wide[i + r] = sign*from[i];
+    for (let i = 0; i < r; i++) wide[i] = sign*from[reflected(i - r, n)];
+    for (let i = r + n; i < m; i++) wide[i] = sign*from[reflected(Math.min(i - r, n + r - 1), n)];
+    for (let block = 0; block < m; block += size) {
+      const end = block + size - 1;
+      let most = ahead[block] = wide[block];
+      for (let i = block + 1; i <= end; i++) {
+        const v = wide[i];
+        if (v > most) most = v;
+        ahead[i] = most;
+      }
+      most = back[end] = wide[end];
+      for (let i = end - 1; i >= block; i--) {
+        const v = wide[i];
+        if (v > most) most = v;
+        back[i] = most;
+      }
+    }
+    for (let i = 0; i < n; i++) {
+      const v = back[i], w = ahead[i + 2*r];
+      to[i] = sign*(v > w ? v : w);
+    }
+  }
+
+  // A filter of rows: the largest number in a window of odd size, or with a sign of -1 the smallest
   function extreme(size, sign = 1) {
-    const r = (size - 1)/2;
-    let wide = null, ahead, back, m;
+    let buffers = null;
     return (from, to) => {
-      const n = from.length;
-      if (!wide || m !== Math.ceil((n + 2*r)/size)*size) {
-        m = Math.ceil((n + 2*r)/size)*size;
-        [wide, ahead, back] = [new Float32Array(m), new Float32Array(m), new Float32Array(m)];
-      }
-      for (let i = 0; i < n; i++) wide[i + r] = sign*from[i];
-      for (let i = 0; i < r; i++) wide[i] = sign*from[reflected(i - r, n)];
-      for (let i = r + n; i < m; i++) wide[i] = sign*from[reflected(Math.min(i - r, n + r - 1), n)];
-      for (let block = 0; block < m; block += size) {
-        const end = block + size - 1;
-        let most = ahead[block] = wide[block];
-        for (let i = block + 1; i <= end; i++) ahead[i] = most = wide[i] > most ? wide[i] : most;
-        most = back[end] = wide[end];
-        for (let i = end - 1; i >= block; i--) back[i] = most = wide[i] > most ? wide[i] : most;
-      }
-      for (let i = 0; i < n; i++) to[i] = sign*(back[i] > ahead[i + 2*r] ? back[i] : ahead[i + 2*r]);
+      const m = from.length + 2*size;
+      if (!buffers || buffers[0].length < m) buffers = [0, 1, 2].map(() => new Float32Array(m));
+      largestInWindows(from, to, size, sign, buffers);
     };
   }
 
@@ -253,25 +284,36 @@ globalThis.prepareDigit = (() => {
 
   // What is narrow and darker (or lighter) than its surroundings
 
-  function narrow(channel, dark, window = widest) {
+  // Outside of `region` there is nothing but white, and so no response.
+  function narrow(whole, dark, window = widest, region = [0, whole.h, 0, whole.w]) {
+    let channel = part(whole, ...region);
     if (!dark) channel = map(channel, v => 1 - v);
-    const filled = closed(channel, window), response = grid(channel.h, channel.w), depth = grid(channel.h, channel.w);
-    for (let i = 0; i < response.data.length; i++) {
+    const filled = closed(channel, window), { h, w } = channel, response = grid(h, w), depth = grid(h, w);
+    for (let i = 0; i < h*w; i++) {
       const v = channel.data[i], c = filled.data[i];
       response.data[i] = dark ? 1 - (v + .04)/(c + .04) : 1 - (1 - c + .04)/(1 - v + .04);
       depth.data[i] = c - v;
     }
-    const usual = median(response.data), noise = 1.5*median(response.data.map(v => Math.abs(v - usual)));
-    return [map(response, v => clip((v - usual)/(1 - usual))), noise, depth];
+    const [all, deep] = [response, depth].map(o => put(grid(whole.h, whole.w), o, region[0], region[2]));
+    const usual = median(all.data), off = new Float32Array(all.data.length);
+    for (let i = 0; i < off.length; i++) off[i] = Math.abs(all.data[i] - usual);
+    for (let i = 0; i < off.length; i++) all.data[i] = clip((all.data[i] - usual)/(1 - usual));
+    return [all, 1.5*median(off), deep];
   }
 
   function* responses([red, green, blue]) {
-    const grey = grid(red.h, red.w, red.data.map((v, i) => .299*v + .587*green.data[i] + .114*blue.data[i]));
-    const coloured = red.data.some((v, i) => {
-      const [g, b] = [green.data[i], blue.data[i]];
-      return Math.max(v, g, b) - Math.min(v, g, b) > .1;
-    });
-    const channels = (coloured ? [grey, red, green, blue] : [grey]).map(o => gaussian(o, .8));
+    const { h, w } = red, grey = grid(h, w), inside = grid(h, w, new Uint8Array(h*w));
+    let coloured = false;
+    for (let i = 0; i < h*w; i++) {
+      const r = red.data[i], g = green.data[i], b = blue.data[i];
+      grey.data[i] = .299*r + .587*g + .114*b;
+      coloured ||= Math.max(r, g, b) - Math.min(r, g, b) > .1;
+      inside.data[i] = r < 1 || g < 1 || b < 1;
+    }
+    // a drawing leaves much of its paper white, and there is nothing to be found there
+    const found = box(inside), region = found[0] < found[1] ? roomy(found, 4, red) : [0, h, 0, w];
+    const channels = (coloured ? [grey, red, green, blue] : [grey]).map(o =>
+      put(grid(h, w, new Float32Array(h*w).fill(1)), gaussian(part(o, ...region), .8), region[0], region[2]));
     function third(a) {
       const h = Math.ceil(a.h/3), w = Math.ceil(a.w/3), out = grid(h, w);
       for (let y = 0; y < h; y++) for (let x = 0; x < w; x++) out.data[y*w + x] = a.data[3*y*a.w + 3*x];
@@ -284,7 +326,7 @@ globalThis.prepareDigit = (() => {
         const clear = percentile(response.data, 99.7)/(noise + .02)*(i ? 1 : 1.25);
         if (clear > clearest) [best, clearest] = [channel, clear];
       });
-      yield [dark, best, ...narrow(best, dark)];
+      yield [dark, best, ...narrow(best, dark, widest, region)];
     }
   }
 
@@ -551,11 +593,16 @@ globalThis.prepareDigit = (() => {
         if (y + dy >= 0 && y + dy < h && x + dx >= 0 && x + dx < w) near.data[(y + dy)*w + x + dx] = 1;
     });
     const darkest = .3*percentile(shades.data.filter((_, i) => m.data[i]), 75);
-    const around = bothWays(grid(h, w, shades.data.map((v, i) => v*near.data[i])), extreme(25));
-    const full = map(gaussian(around, 6), v => Math.max(v, darkest));
-    const ink = grid(h, w, shades.data.map((v, i) => near.data[i]*clip((v - .25*full.data[i])/(.6*full.data[i]))));
+    // what both filters reach, and no more
+    const region = roomy(box(near), 36, near), [by, dark] = [near, shades].map(o => part(o, ...region));
+    const around = bothWays(grid(by.h, by.w, dark.data.map((v, i) => v*by.data[i])), extreme(25));
+    const full = gaussian(around, 6), ink = grid(by.h, by.w);
+    for (let i = 0; i < ink.data.length; i++) {
+      const most = Math.max(full.data[i], darkest);
+      ink.data[i] = by.data[i] && clip((dark.data[i] - .25*most)/(.6*most));
+    }
     const even = evenStrokes(ink);
-    steps.push(['one digit', ink], ['strokes evened', even]);
+    steps.push(['one digit', put(grid(h, w), ink, region[0], region[2])], ['strokes evened', even]);
     return even;
   }
 
