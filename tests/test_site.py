@@ -343,7 +343,7 @@ def words(driver): return driver.find_element(By.ID, 'learn-words').text
 def press(driver, which): driver.execute_script(f'document.querySelector("#learn-{which}").click()')
 
 
-@pytest.mark.parametrize('switches', [dict(), dict(lr=.1, std=.036, sorted=1), dict(seed=7, lr=10, zero=0)])
+@pytest.mark.parametrize('switches', [dict(), dict(lr=.1, std=.036, sorted=1), dict(seed=7, zero=0)])
 def test_a_hundred_steps_give_pythons_weights(learning, switches):
     driver = learning(**switches)
     steps(driver, 100)
@@ -357,7 +357,7 @@ def test_a_hundred_steps_give_pythons_weights(learning, switches):
         calc_grad(x[batch], y[batch], partial(linear, weights=weights, bias=bias))
         if switches.get('zero', 1): take_step((weights, bias), switches.get('lr', 1.))
         else:
-            for p in (weights, bias): p.data -= switches['lr']*p.grad
+            for p in (weights, bias): p.data -= p.grad
     mine = torch.cat([weights.detach()[:, 0], bias.detach()])
     assert len(batches) == 100 and (mine - start).abs().max() > .01
     assert (mine - torch.tensor(reached).double()).abs().max() < 1e-5*max(1, mine.abs().max())
@@ -388,7 +388,7 @@ def test_what_goes_wrong_is_said_in_words(learning):
     steps(driver, 100)
     press(driver, 'step')
     assert 'has exploded' in words(driver)
-    driver = learning(lr=1000)
+    driver = learning(seed=2, lr=100)
     steps(driver, 30)
     press(driver, 'step')
     assert 'saturated' in words(driver)
@@ -436,8 +436,10 @@ def press_example(driver):
 
 def touch(driver, strokes):
     "Draw with a finger"
-    driver.execute_script("document.querySelector('.mnist-pad .paper').scrollIntoView({block: 'center'})")
-    box = driver.execute_script("return document.querySelector('.mnist-pad .paper').getBoundingClientRect().toJSON()")
+    box = driver.execute_script('''
+        const paper = document.querySelector('.mnist-pad .paper');
+        paper.scrollIntoView({ block: 'center', behavior: 'instant' });
+        return paper.getBoundingClientRect().toJSON();''')
     def send(kind, points):
         points = [dict(x=box['x'] + x, y=box['y'] + y) for x, y in points]
         driver.execute_cdp_cmd('Input.dispatchTouchEvent', dict(type=kind, touchPoints=points))
@@ -481,17 +483,17 @@ def test_models_of_two_digits_have_nothing_else_to_say(pad):
 
 
 def pictures():
-    "200 pictures: drawn with pens of any width, MNIST's own, MNIST's drawn large, and imitated photographs"
+    "200 pictures: drawn with pens of any width, MNIST's own, some of them enlarged, and imitated photographs"
     rng, images = np.random.default_rng(1), load_mnist().valid_images.numpy()
-    for i in range(90):
+    for i in range(70):
         turn = np.eye(2)*rng.uniform(.6, 1.1) + rng.normal(0, .12, (2, 2))
         def moved(o): return tuple((turn@(np.array(o) - 140) + 140 + rng.normal(0, 1.5, 2)).clip(25, 255))
         strokes = [[moved(o) for o in stroke] for stroke in example_strokes[(3, 5, 7)[i % 3]]]
         yield np.asarray(draw_strokes(strokes, int(rng.integers(6, 36))))
-    for i in range(50): yield images[i]
-    for i in range(40): yield 255 - np.asarray(Image.fromarray(images[100 + i]).resize((280, 280)))
+    for i in range(90): yield images[i]
+    for i in range(30): yield 255 - np.asarray(Image.fromarray(images[100 + i]).resize((280, 280)))
     troubles = 'plain sheet', 'hard shadow', 'coloured ink', 'ruled'
-    for i in range(20): yield photograph(images[200 + i], troubles[i % 4], 1, rng)
+    for i in range(10): yield photograph(images[200 + i], troubles[i % 4], 1, rng)
 
 
 def test_the_browser_prepares_as_python_does(pad):
@@ -527,7 +529,7 @@ def test_answers_come_soon(pad):
         return wait(pad, lambda d: d.execute_script('return window.site.ms'), 20, 'no answer')
     ms = [once(i) for i in range(8)]
     best = min(sum(o.values()) for o in ms)
-    assert best < 150, f'{best:.0f} ms for the preparation and four models'      # 50 where nothing else runs
+    assert best < 300, f'{best:.0f} ms for the preparation and four models'      # far less where nothing else runs
 
 
 def test_resnet18_on_demand(pad, site):
@@ -542,7 +544,7 @@ def test_resnet18_on_demand(pad, site):
     for _ in range(4):
         pad.execute_script('window.site.ms = null; window.site.asking.again()')
         ms.append(wait(pad, lambda d: d.execute_script('return window.site.ms'), 20, 'no answer')['resnet18'])
-    assert min(ms) < 1500, ms      # 500 where nothing else runs
+    assert min(ms) < 1500, ms      # far less where nothing else runs
     assert not complaints(pad)
 
 
@@ -553,7 +555,7 @@ def test_from_a_file_all_of_it_works(driver, site):
     press(driver, 'step')
     if (site/'_static'/'ort.js').exists(): assert press_example(driver)['small'] == '3'
     driver.get((site/'search.html').as_uri() + '?q=unsqueeze')
-    assert driver.find_elements(By.CSS_SELECTOR, '#search-results a')
+    wait(driver, lambda d: d.find_elements(By.CSS_SELECTOR, '#search-results a'), 10, 'nothing found')
     assert not complaints(driver)
 
 

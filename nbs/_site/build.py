@@ -48,6 +48,7 @@ def looks(settings):
         language='en', myst_enable_extensions=['dollarmath'], myst_heading_anchors=4,
         myst_heading_slug_func='looks.heading_anchor', myst_links_external_new_tab=False, html_math_renderer='mathml',
         templates_path=[str(here/'templates')], html_static_path=[str(here/'static')], html_css_files=['site.css'],
+        html_favicon=str(here/'static'/'icon.svg'),
         html_copy_source=False, html_show_sourcelink=False, html_use_index=False, html_permalinks_icon='#',
         html_baseurl='', pygments_style='a11y-high-contrast-light', pygments_dark_style='a11y-high-contrast-dark',
         html_extra_path=['source/extra'], suppress_warnings=['myst.header', 'config.cache'], smartquotes=False)
@@ -69,7 +70,7 @@ def sources(folder):
         write(folder, {f'{name}.md': page.text})
         write(folder/'extra', {}, {k: v for k, v in page.files.items() if not k.startswith('images/')})
         write(folder, {}, {k: v for k, v in page.files.items() if k.startswith('images/')})
-    write(folder, {'reference/index.md': reference.index_page()})
+    write(folder, {'reference/index.md': pages.timed(reference.index_page())})
     for names in reference.modules().values():
         for o in names: write(folder, {f'reference/{o}.md': pages.timed(reference.module_page(o))})
 
