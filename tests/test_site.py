@@ -3,7 +3,6 @@
 It is built once, without ResNet18 where its weights are not kept from an earlier build.
 """
 import base64
-import importlib.util
 import json
 import re
 import shutil
@@ -14,7 +13,6 @@ import time
 from functools import partial
 from html.parser import HTMLParser
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from urllib.parse import unquote
 
 import numpy as np
@@ -29,14 +27,20 @@ from mnist_stages.resnet18 import prepare_digit
 from mnist_stages.tools.files import load_mnist
 from mnist_stages.tools.pictures import draw_strokes, example_strokes
 
-for o in 'sphinx', 'myst_parser', 'furo', 'latex2mathml', 'onnx':
-    if not importlib.util.find_spec(o):
-        pytest.skip(f'{o} is not installed: pip install -e ".[docs]"', allow_module_level=True)
+pytest.importorskip('sphinx', reason='the site needs  pip install -e ".[docs]"')
+pytest.importorskip('latex2mathml', reason='the site needs  pip install -e ".[docs]"')
+pytest.importorskip('onnx', reason='the site needs  pip install -e ".[docs]"')
+pytest.importorskip('selenium')
 sys.path.insert(0, str(root/'nbs'/'_site'))
 import build
 import models
 import packing
 import pages
+from browser import find_browser, flags, wait
+from selenium.webdriver import Chrome, ChromeOptions
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
 
 keep = root/'_proc'/'site'
 
@@ -214,14 +218,6 @@ def test_the_same_answers_as_onnx():
 
 
 # In the browser
-
-pytest.importorskip('selenium')
-from browser import find_browser, flags, wait
-from selenium.webdriver import Chrome, ChromeOptions
-from selenium.webdriver.chrome.service import Service
-from selenium.webdriver.common.by import By
-from selenium.webdriver.common.keys import Keys
-
 
 @pytest.fixture(scope='module')
 def host(site):
@@ -454,8 +450,7 @@ def test_drawn_by_touch_it_is_read(pad):
         click(pad, button(pad, 'Clear'))
         wait(pad, lambda d: not answers(d), 10, 'not cleared')
         touch(pad, strokes)
-        done = "return window.site.asking.answers().stages?.length && window.site.asking.drawing().length"
-        wait(pad, lambda d: d.execute_script(done), 60, 'no answers')
+        wait(pad, answers, 60, 'no answers')
         time.sleep(.5)      # the answers to the last stroke
         said = answers(pad)
         assert said['small'] == f'{digit}', said
@@ -487,8 +482,8 @@ def pictures():
     rng, images = np.random.default_rng(1), load_mnist().valid_images.numpy()
     for i in range(70):
         turn = np.eye(2)*rng.uniform(.6, 1.1) + rng.normal(0, .12, (2, 2))
-        def moved(o): return tuple((turn@(np.array(o) - 140) + 140 + rng.normal(0, 1.5, 2)).clip(25, 255))
-        strokes = [[moved(o) for o in stroke] for stroke in example_strokes[(3, 5, 7)[i % 3]]]
+        strokes = [[tuple((turn@(np.array(o) - 140) + 140 + rng.normal(0, 1.5, 2)).clip(25, 255)) for o in stroke]
+                   for stroke in example_strokes[(3, 5, 7)[i % 3]]]
         yield np.asarray(draw_strokes(strokes, int(rng.integers(6, 36))))
     for i in range(90): yield images[i]
     for i in range(30): yield 255 - np.asarray(Image.fromarray(images[100 + i]).resize((280, 280)))

@@ -82,7 +82,8 @@ def pictures(
 def timed(text):
     "Markdown with the time that it takes to read below its title"
     spent = minutes(len(re.findall(r'\w+', text)), 0)
-    bar = f'```{{raw}} html\n<p class="page-bar"><span class="time">{spent} minute{"s"*(spent > 1)} to read</span></p>\n```'
+    said = f'{spent} minute{"s"*(spent > 1)} to read'
+    bar = f'```{{raw}} html\n<p class="page-bar"><span class="time">{said}</span></p>\n```'
     return re.sub(r'^(# .*)$', lambda m: f'{m[1]}\n\n{bar}', text, count=1, flags=re.M)
 
 

@@ -36,6 +36,13 @@ def _cells():
             if c['cell_type'] == 'code']
 
 
+@lru_cache(None)
+def _title(notebook):
+    "What a notebook is called in its first line, such as '04 · ResNet18'"
+    first = json.loads((root/'nbs'/f'{notebook}.ipynb').read_text(encoding='utf-8'))['cells'][0]
+    return ''.join(first['source']).splitlines()[0].removeprefix('# ').partition(':')[0]
+
+
 def _explained(name):
     "Where the notebooks define `name`, or first use it: a word for that, the notebook and the cell's id"
     defined = re.compile(rf'^(?:def|class) {name}\b|^{name}(?:, \w+)* = ', flags=re.M)
@@ -99,7 +106,10 @@ def _parameters(f):
             continue
         if not o['docment'] and _type(o['anno']) == '': continue
         rows.append(f'| `{name}` | {_cell(_type(o["anno"]))} | {_cell(o["docment"] or "")} |')
-    table = '\n'.join(['| parameter | type | what it is |', '|---|---|---|', *rows]) if rows else ''
+    head = ['| parameter | type | what it is |', '|---|---|---|']
+    if not any(o['docment'] for k, o in said.items() if k != 'return'):      # nothing is said of any
+        head, rows = ['| parameter | type |', '|---|---|'], [o.removesuffix('  |') + '|' for o in rows]
+    table = '\n'.join([*head, *rows]) if rows else ''
     return '\n\n'.join(filter(None, [table, returns]))
 
 
@@ -130,7 +140,7 @@ def _entry(name, node, said, module, path):
     links = []
     if where := _explained(name.split(', ')[0]):
         word, notebook, id = where
-        links.append(f'[{word} in notebook {notebook.replace("_", " ", 1)}](#cell-{id})')
+        links.append(f'[{word} in {_title(notebook)}](#cell-{id})')
     home = read_settings()['repository']
     links.append(f'[source]({home}/blob/main/{path}#L{node.lineno})')
     return '\n\n'.join(filter(None, [*parts, ' · '.join(links)]))
@@ -146,7 +156,7 @@ def module_page(
     head = f'# `{name}`\n\n{ast.get_docstring(tree)}'
     lesson = name.rpartition('.')[2]
     own = next((o for o in notebooks if o.split('_', 1)[1] == lesson), None)
-    if own and name.count('.') == 1: head += f'\n\nExported from notebook [{own.replace("_", " ", 1)}](/{own}.md).'
+    if own and name.count('.') == 1: head += f'\n\nExported from notebook [{_title(own)}](/{own}.md).'
     return '\n\n'.join([head, *(_entry(*o, module, path) for o in _public(tree, source))])
 
 
