@@ -77,13 +77,19 @@ globalThis.prepareDigit = (() => {
     return low + (high - low)*(at - k);
   }
 
-  function median(values) {
-    let zeros = 0, below = 0;
+  // The median of `values` and of so many zeros more
+  function median(values, more = 0) {
+    let zeros = more, below = 0;
     for (let i = 0; i < values.length; i++) {
       if (values[i] === 0) zeros++;
       else if (values[i] < 0) below++;
     }
-    return !below && zeros > values.length/2 + 1 ? 0 : percentile(values, 50);      // mostly blank paper
+    const all = values.length + more;
+    if (!below && zeros > all/2 + 1) return 0;      // mostly blank paper
+    if (!more) return percentile(values, 50);
+    const together = new Float32Array(all);
+    together.set(values);
+    return percentile(together, 50);
   }
 
   // `a` with `piece` in place of its part that begins at `top`, `left`
@@ -294,11 +300,12 @@ globalThis.prepareDigit = (() => {
       response.data[i] = dark ? 1 - (v + .04)/(c + .04) : 1 - (1 - c + .04)/(1 - v + .04);
       depth.data[i] = c - v;
     }
-    const [all, deep] = [response, depth].map(o => put(grid(whole.h, whole.w), o, region[0], region[2]));
-    const usual = median(all.data), off = new Float32Array(all.data.length);
-    for (let i = 0; i < off.length; i++) off[i] = Math.abs(all.data[i] - usual);
-    for (let i = 0; i < off.length; i++) all.data[i] = clip((all.data[i] - usual)/(1 - usual));
-    return [all, 1.5*median(off), deep];
+    const blank = whole.data.length - h*w, usual = median(response.data, blank), off = new Float32Array(h*w);
+    for (let i = 0; i < h*w; i++) {
+      off[i] = Math.abs(response.data[i] - usual);
+      response.data[i] = clip((response.data[i] - usual)/(1 - usual));
+    }
+    return [response, 1.5*(usual ? median([...off, ...Array(blank).fill(usual)]) : median(off, blank)), depth];
   }
 
   function* responses([red, green, blue]) {
@@ -326,7 +333,7 @@ globalThis.prepareDigit = (() => {
         const clear = percentile(response.data, 99.7)/(noise + .02)*(i ? 1 : 1.25);
         if (clear > clearest) [best, clearest] = [channel, clear];
       });
-      yield [dark, best, ...narrow(best, dark, widest, region)];
+      yield [dark, best, ...narrow(best, dark, widest, region), region];
     }
   }
 
@@ -369,7 +376,11 @@ globalThis.prepareDigit = (() => {
     return out;
   }
 
-  function withoutLines(response, noise) {
+  // `found` is the response in a region of a picture of `h` rows and `w` columns
+  function withoutLines(found, noise, region, h, w) {
+    const [top, bottom, left, right] = region, [high, wide] = [h, w].map(o => 2*Math.max(2, Math.floor(o/24)) + 2);
+    if ((left > wide || right < w - wide) && (top > high || bottom < h - high)) return found;      // nothing at an edge
+    let response = put(grid(h, w), found, top, left);
     for (const turned of [false, true]) {
       let r = turned ? transposed(response) : response;
       const lines = linesAcross(r, noise);
@@ -380,7 +391,7 @@ globalThis.prepareDigit = (() => {
       }
       response = turned ? transposed(r) : r;
     }
-    return response;
+    return part(response, ...region);
   }
 
   // The pieces that make up one digit
@@ -404,7 +415,7 @@ globalThis.prepareDigit = (() => {
     return pieces;
   }
 
-  function piecesOf(response, noise) {
+  function piecesOf(response, noise, [down, , across]) {
     const least = Math.max(5*noise, .05), { h, w } = response, pieces = [];
     for (let pixels of connected(mask(response, v => v > least))) {
       if (pixels.length < 10) continue;
@@ -419,7 +430,8 @@ globalThis.prepareDigit = (() => {
       }
       const m = grid(bottom - top, right - left, new Uint8Array((bottom - top)*(right - left)));
       for (const i of pixels) m.data[(Math.floor(i/w) - top)*m.w + i % w - left] = 1;
-      pieces.push({ box: [top, bottom, left, right], full, sum: values.reduce((s, v) => s + v, 0), mask: m });
+      const place = [top + down, bottom + down, left + across, right + across];
+      pieces.push({ box: place, full, sum: values.reduce((s, v) => s + v, 0), mask: m });
     }
     return pieces;
   }
@@ -574,16 +586,18 @@ globalThis.prepareDigit = (() => {
     function reduced(n) { return Math.max(1, roundEven(n/shrink)); }
     if (shrink > 1) channels = channels.map(o => resized(o, reduced(o.h), reduced(o.w), 'box'));
     const { h, w } = channels[0];
-    let best = -1, response, clean, pieces, shades;
-    for (const [dark, channel, found, noise, depth] of responses(channels)) {
-      const without = withoutLines(found, noise), candidates = piecesOf(without, noise);
+    let best = -1, response, clean, pieces, shades, at;
+    for (const [dark, channel, found, noise, depth, region] of responses(channels)) {
+      const without = withoutLines(found, noise, region, h, w), candidates = piecesOf(without, noise, region);
       const strokes = strokesOf(candidates, h, w);
       const contrast = strokes.length ? contrastOf(channel, strokes[0], dark) : 0;
       if (contrast > best) {
-        [best, response, clean, pieces] = [contrast, found, without, candidates];
-        shades = dark ? clean : grid(h, w, depth.data.map((v, i) => v*without.data[i]/Math.max(found.data[i], 1e-6)));
+        [best, response, clean, pieces, at] = [contrast, found, without, candidates, region];
+        shades = dark ? clean : grid(depth.h, depth.w,
+          depth.data.map((v, i) => v*without.data[i]/Math.max(found.data[i], 1e-6)));
       }
     }
+    [response, clean, shades] = [response, clean, shades].map(o => put(grid(h, w), o, at[0], at[2]));
     steps.push(['the picture', channels], ['what is narrow', response], ['without lines', clean]);
     const m = digitOf(pieces, h, w), near = grid(h, w, new Uint8Array(h*w));
     m.data.forEach((v, i) => {      // two steps away, up, down, left or right
