@@ -69,6 +69,14 @@
     return runtime;
   }
 
+  // What runs for the first time is slow, and it had better not be the first drawing
+  async function warmUp() {
+    const ink = new Float32Array(784), data = new Uint8ClampedArray(4*280*280).fill(255);
+    for (let y = 60; y < 220; y++) for (let x = 130; x < 150; x++) data.fill(0, 4*(280*y + x), 4*(280*y + x) + 3);
+    for (const model of models) if (sessions[model.name]) await run(model, ink);
+    prepareDigit({ width: 280, height: 280, data });
+  }
+
   async function startLarge(model, progress) {
     const [bytes] = await Promise.all([unpack(model.name, progress), startRuntime()]);
     sessions[model.name] = await ort.InferenceSession.create(bytes);
@@ -227,7 +235,7 @@
     showPad(place, asking);
     // so that the models are there when the first stroke is
     for (const o of ['pointerenter', 'touchstart', 'focusin'])
-      place.addEventListener(o, () => startRuntime().catch(() => {}), { once: true, passive: true });
+      place.addEventListener(o, () => startRuntime().then(warmUp).catch(() => {}), { once: true, passive: true });
     two.addEventListener('change', () => {
       note.hidden = !two.checked;
       asking.again();
