@@ -272,7 +272,8 @@ def test_nothing_leaves_nothing_fails_and_nothing_scrolls_sideways(driver, host)
             look(driver, width)
             assert driver.execute_script('return document.documentElement.scrollWidth') <= width, (name, width)
     asked = requests(driver)
-    assert len(asked) > 50 and not [o for o in asked if not o.startswith(('http://127.0.0.1', 'data:', 'blob:', 'chrome:'))]
+    here = 'http://127.0.0.1', 'data:', 'blob:', 'chrome:'
+    assert len(asked) > 50 and not [o for o in asked if not o.startswith(here)]
     assert not complaints(driver)
 
 
@@ -514,7 +515,8 @@ def test_the_browser_prepares_as_python_does(pad):
         with torch.no_grad(): a, b = small(x).argmax(1)
         same += bool(a == b)
     assert n == 200 and len(off) > 190
-    assert np.mean(off) < 2 and same >= 199, (np.mean(off), np.max(off), same)
+    # of 255; with 2 a change of a constant would pass
+    assert np.mean(off) < .05 and same >= 199, (np.mean(off), np.max(off), same)
 
 
 def test_answers_come_soon(pad):
