@@ -130,11 +130,14 @@ def recipes():
         'relu37': like_stage('ReLU net', simple_net, _fit_two, dict(epochs=40, lr=.1), '03_relu_net.html#the-stage')}
 
 
-def _kept(path, recipe):
-    "The weights in a file, if it was made with this recipe"
-    if not path.is_file(): return None
+def _is_kept(model, path, recipe):
+    "Give `model` the weights in a file, if it was made with this recipe and they fit. Was it so?"
+    if not path.is_file(): return False
     with safe_open(path, 'pt') as f: same = (f.metadata() or {}).get('recipe') == recipe
-    return load(path.read_bytes()) if same else None
+    if not same: return False
+    try: model.load_state_dict(load(path.read_bytes()))
+    except RuntimeError: return False      # the model has other layers now
+    return True
 
 
 def trained(
@@ -148,9 +151,9 @@ def trained(
     for name, recipe in recipes().items():
         set_seed(seed, reproducible=True)
         path, model = folder/f'{name}.safetensors', recipe.make()
-        if weights := _kept(path, recipe.text()): model.load_state_dict(weights)
-        elif name in leave_out: continue
-        else:
+        kept = _is_kept(model, path, recipe.text())
+        if not kept and name in leave_out: continue
+        if not kept:
             say(f'training {name} …')
             recipe.fit(model)
             weights = {k: v.contiguous() for k, v in model.state_dict().items()}
