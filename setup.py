@@ -35,7 +35,7 @@ setup(
     package_data={cfg['lib_name']: ['scoreboard.json', 'mnist/*.gz', 'mnist/NOTICE.txt'],
                   f"{cfg['lib_name']}.app": ['pad.js']},
     install_requires=lines('requirements'),
-    extras_require={'dev': lines('dev_requirements')},
+    extras_require={'docs': lines('docs_requirements'), 'dev': lines('docs_requirements') + lines('dev_requirements')},
     entry_points={
         'console_scripts': cfg['console_scripts'].split(),
         'nbdev': [f"{cfg['lib_name']}={cfg['lib_name']}._modidx:d"],

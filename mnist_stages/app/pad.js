@@ -1,4 +1,5 @@
-// The drawing pad of notebook 04. The drawing goes to Python as a PNG; what comes back is shown beside it.
+// The drawing pad of notebook 04 and of the site. The drawing goes as a PNG to whoever answers; what comes back is
+// shown beside it. `showPad` is told how to ask: notebooks ask Python, the site asks models in the browser.
 
 const css = `
 .mnist-pad { --ink: var(--jp-ui-font-color1, var(--colab-primary-text-color, var(--vscode-foreground, currentColor)));
@@ -13,9 +14,9 @@ const css = `
 .mnist-pad button { font: inherit; color: var(--ink); background: transparent; border: 1px solid var(--ink); border-radius: 3px; padding: .2em .9em; margin: .5em .5em 0 0; cursor: pointer; }
 .mnist-pad button:hover { background: #8882; }
 .mnist-pad button:focus-visible { outline: 3px solid #E69F00; outline-offset: 1px; }
-.mnist-pad .answers { flex: 1 1 24em; min-width: 20em; max-width: 36em; }
+.mnist-pad .answers { flex: 1 1 24em; min-width: min(20em, 100%); max-width: 36em; }
 .mnist-pad ul { list-style: none; margin: 0; padding: 0; }
-.mnist-pad li { display: grid; grid-template-columns: 13em 1.4em 1fr 4.2em; gap: .6em; align-items: center; padding: .25em 0; border-bottom: 1px solid var(--line); }
+.mnist-pad li { display: grid; grid-template-columns: minmax(7em, 13em) 1.4em minmax(2em, 1fr) 4.2em; gap: .6em; align-items: center; padding: .25em 0; border-bottom: 1px solid var(--line); }
 .mnist-pad .digit { font-size: 1.6em; line-height: 1; font-weight: bold; text-align: center; }
 .mnist-pad .only, .mnist-pad .hint { color: var(--quiet); }
 .mnist-pad .track { height: .8em; border: 1px solid var(--line); }
@@ -26,13 +27,17 @@ const css = `
 .mnist-pad figure { margin: 0; width: 96px; }
 .mnist-pad figure img { display: block; max-width: 96px; max-height: 96px; border: 1px solid var(--line); image-rendering: pixelated; }
 .mnist-pad figcaption { font-size: .8em; line-height: 1.2; color: var(--quiet); }
+.mnist-pad .name a { color: inherit; }
+.mnist-pad .doubt { grid-column: 1 / -1; }
+.mnist-pad .why { grid-column: 1 / -1; display: flex; gap: .8em; align-items: center; width: auto; }
+.mnist-pad .why img { flex: none; width: 84px; max-height: none; }
 .mnist-pad .share { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
 `;
 
 const size = 280;      // pixels of the drawing
 const pen = 20;
 const patience = 15_000;      // milliseconds
-const largest = 1200;         // pixels of the longer side of a photograph that goes to Python
+const largest = 1200;         // pixels of the longer side of a photograph that is sent
 
 function element(tag, className, text) {
   const el = document.createElement(tag);
@@ -58,11 +63,20 @@ function canvas(className, side, label) {
 
 function percent(p) { return p > .9995 ? '>99.9%' : `${(100*p).toFixed(1)}%`; }
 
+function figure(className, url, alt, caption) {
+  const el = element('figure', className), image = element('img');
+  Object.assign(image, { src: url, alt });
+  el.append(image, element('figcaption', '', caption));
+  return el;
+}
+
+// What one stage says. `link`, `doubt` (a sentence) and `why` (a picture with its words) may be missing.
 function row(stage) {
   const el = element('li');
   el.dataset.stage = stage.stage;
   el.dataset.digit = stage.digit;
-  const name = element('span', 'name', `${stage.stage} ${stage.approach}`);
+  const name = element('span', 'name'), title = stage.title ?? `${stage.stage} ${stage.approach}`;
+  name.append(stage.link ? Object.assign(element('a', '', title), { href: stage.link }) : title);
   if (stage.only) name.append(element('br'), element('span', 'only', `${stage.only} only`));
   el.append(name, element('span', 'digit', stage.digit));
   if (stage.confidence === null) {
@@ -76,10 +90,14 @@ function row(stage) {
     track.append(bar);
     el.append(track, element('span', 'share', percent(stage.confidence)));
   }
+  if (stage.doubt) el.append(element('span', 'doubt only', stage.doubt));
+  if (stage.why) el.append(figure('why', stage.why.url, '', stage.why.words));
   return el;
 }
 
-function render({ model, el }) {
+// `asking` has `examples` (digits as strokes), `drawing()` (what was asked last), `answers()`, `ask(drawing)`,
+// `listen(f)`, which calls `f` when there are answers and gives a function that ends this, and `late`, a sentence.
+export function showPad(el, asking) {
   const pad = element('div', 'mnist-pad');
   pad.dataset.lmSuppressShortcuts = 'true';      // JupyterLab: Enter and Space belong to the buttons here
   const left = element('div'), right = element('div', 'answers');
@@ -127,21 +145,19 @@ function render({ model, el }) {
 
   function send(drawing) {
     clearTimeout(timer);
-    if (drawing === model.get('drawing')) return;
+    if (drawing === asking.drawing()) return;
     if (drawing) {
       message.textContent = 'Asking the models …';
-      timer = setTimeout(() => { message.textContent = 'No answer from Python yet. Is it busy, or has the kernel stopped? If so, run this notebook again.'; }, patience);
+      timer = setTimeout(() => { message.textContent = asking.late; }, patience);
     }
-    model.set('drawing', drawing);
-    model.save_changes();
+    asking.ask(drawing);
   }
 
   function showExample() {
-    const examples = model.get('examples');
-    if (!examples.length) return;
-    shown = (shown + 1) % examples.length;
+    if (!asking.examples.length) return;
+    shown = (shown + 1) % asking.examples.length;
     wipe();
-    for (const stroke of examples[shown]) stroke.forEach((to, i) => line(stroke[Math.max(0, i - 1)], to));
+    for (const stroke of asking.examples[shown]) stroke.forEach((to, i) => line(stroke[Math.max(0, i - 1)], to));
     send(paper.toDataURL('image/png'));
   }
 
@@ -190,17 +206,12 @@ function render({ model, el }) {
 
   function showAnswers() {
     clearTimeout(timer);
-    const answers = model.get('answers'), stages = answers.stages ?? [];
+    const answers = asking.answers(), stages = answers.stages ?? [];
     message.textContent = answers.problem || (stages.length ? 'The answers:' : 'Draw one digit, large. The answers appear here.');
     list.replaceChildren(...stages.map(row));
     details.hidden = !answers.steps?.length;
     if (answers.problem) details.open = true;
-    steps.replaceChildren(...(answers.steps ?? []).map(([name, url]) => {
-      const figure = element('figure'), image = element('img');
-      Object.assign(image, { src: url, alt: '' });
-      figure.append(image, element('figcaption', '', name));
-      return figure;
-    }));
+    steps.replaceChildren(...(answers.steps ?? []).map(([name, url]) => figure('', url, '', name)));
     prepared.hidden = caption.hidden = !answers.prepared;
     if (!answers.prepared) return;
     const grey = prepared.getContext('2d'), image = grey.createImageData(28, 28);
@@ -210,13 +221,28 @@ function render({ model, el }) {
 
   wipe();
   showAnswers();
-  if (model.get('drawing')) {      // a second view of the same pad
+  if (asking.drawing()) {      // a second view of the same pad
     const earlier = new Image();
     earlier.onload = () => pencil.drawImage(earlier, 0, 0);
-    earlier.src = model.get('drawing');
+    earlier.src = asking.drawing();
   }
-  model.on('change:answers', showAnswers);
-  return () => { clearTimeout(timer); model.off('change:answers', showAnswers); };
+  const deaf = asking.listen(showAnswers);
+  return () => { clearTimeout(timer); deaf(); };
 }
 
-export default { render };
+// How a notebook asks: Python answers, through the widget's model
+function askPython(model) {
+  return {
+    examples: model.get('examples'), drawing: () => model.get('drawing'), answers: () => model.get('answers'),
+    late: 'No answer from Python yet. Is it busy, or has the kernel stopped? If so, run this notebook again.',
+    ask(drawing) {
+      model.set('drawing', drawing);
+      model.save_changes();
+    },
+    listen(f) {
+      model.on('change:answers', f);
+      return () => model.off('change:answers', f);
+    } };
+}
+
+export default { render: ({ model, el }) => showPad(el, askPython(model)) };
