@@ -52,6 +52,8 @@ def browser(work):
     for o in [*flags, f'--user-data-dir={work/"profile"}']: options.add_argument(o)
     options.set_capability('goog:loggingPrefs', {'browser': 'SEVERE'})
     driver = Chrome(options=options, service=Service(executable_path=need('chromedriver')))
+    # JupyterLab's current widget is what has the focus, and a page without a window may never get it.
+    driver.execute_cdp_cmd('Emulation.setFocusEmulationEnabled', {'enabled': True})
     try: yield driver
     finally: driver.quit()
 

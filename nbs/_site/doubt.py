@@ -11,19 +11,21 @@ import sys
 from functools import partial
 from pathlib import Path
 
+import matplotlib
 import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
-sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve().parent.parent.parent)]
+# The checkout's own package comes before one that is installed.
+sys.path[:0] = [str(Path(__file__).resolve().parent.parent.parent)]
+try:
+    import models
+    from pages import root
 
-import matplotlib
-import models
-from pages import root
-
-from mnist_stages.resnet18 import DigitReader, normalise, prepare_digit
-from mnist_stages.tools.files import load_mnist
-from mnist_stages.tools.pictures import draw_strokes
+    from mnist_stages.resnet18 import DigitReader, normalise, prepare_digit
+    from mnist_stages.tools.files import load_mnist
+    from mnist_stages.tools.pictures import draw_strokes
+except ModuleNotFoundError as e: sys.exit(f'{e.name} is not installed: pip install -e ".[docs]"')
 
 share = .01      # of digits that may be doubted wrongly
 #: Letters that somebody may take for a digit, such as O, l, S and Z
