@@ -226,10 +226,11 @@ def crop_kernels(
         rows = sorted({r for o in sizes for r in used_rows(o, kernel, stride, padding)})
         if not rows: continue                          # no picture comes through it
         cut = slice(rows[0], rows[-1] + 1)
-        conv.weight = nn.Parameter(conv.weight.data[:, :, cut, cut].clone())
+        weight = conv.weight.data[:, :, cut, cut].clone()
+        conv.weight = nn.Parameter(weight, conv.weight.requires_grad)
         conv.kernel_size, conv.padding = (cut.stop - cut.start,)*2, (padding - rows[0],)*2
-        if sizes == {cut.stop - cut.start} and rows[0] == padding and conv.groups == 1:
-            conv.__class__ = OnePlace
+        covers = sizes == {cut.stop - cut.start} and rows[0] == padding
+        if covers and conv.groups == 1 and type(conv) is nn.Conv2d: conv.__class__ = OnePlace
     return model
 
 # %% ../nbs/04_resnet18.ipynb #8dab6294

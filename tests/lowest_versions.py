@@ -21,7 +21,8 @@ tests = ['test_data.py', 'test_inputs.py', 'test_notebooks.py']
 def lowest():
     "The lower bounds of settings.ini, each as the exact version"
     settings = read_settings()
-    return [o.replace('>=', '==') for o in (settings['requirements'] + settings['dev_requirements']).split()]
+    listed = ' '.join(settings[o] for o in ('requirements', 'docs_requirements', 'dev_requirements'))
+    return sorted({o.replace('>=', '==') for o in listed.split()})
 
 
 def run(*command, **kwargs):

@@ -12,6 +12,7 @@ README.md and `nbs/images/learning_curves.png`. `tests/test_scoreboard.py` compa
 """
 import argparse
 import json
+import os
 import platform
 import re
 import time
@@ -228,14 +229,20 @@ def working(seconds=2):
 def busy(share=None):
     "What keeps this machine from measuring seconds, in a sentence; nothing if it is idle or does not tell"
     if share is None: share = working() if Path('/proc/stat').exists() else 0
-    if share > .1: return (f'Something else is running here: the processor is {share:.0%} busy, so seconds would be '
-                           'wrong. Stop it, or add --busy to measure all the same.')
+    if share*os.cpu_count() > .2:
+        return (f'Something else is running here: the processor is {share:.0%} busy, so seconds would be wrong. Stop '
+                'it, or add --busy to measure all the same.')
 
 
 def measure(names, idle=True):
     "Measure these of `parts`, and write each into the scoreboard as soon as it is there"
-    board = load_scoreboard() | {
-        'idle': idle,
+    before = load_scoreboard()
+    partly = set(names) < set(parts)
+    if partly and before['torch'] != version('torch'):
+        raise SystemExit(f'The rest was measured with PyTorch {before["torch"]}, and this is {version("torch")}: '
+                         'measure all parts.')
+    board = before | {
+        'idle': idle and (before['idle'] or not partly),
         'machine': f'{processor()}, {torch.get_num_threads()} cores', 'device': 'cpu',
         'torch': version('torch'), 'fastai': version('fastai'), 'seeds': seeds}
     for name in names:

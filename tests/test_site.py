@@ -50,11 +50,11 @@ from selenium.webdriver.common.keys import Keys
 @pytest.fixture(scope='module')
 def keep(tmp_path_factory):
     "Where weights are kept: with those that builds have trained, or with a ResNet18 that is not trained"
-    folder = root/'_proc'/'site'
-    if (folder/'resnet18.safetensors').is_file(): return folder
-    other, recipe = tmp_path_factory.mktemp('keep'), models.recipes()['resnet18']
+    folder, recipe = root/'_proc'/'site', models.recipes()['resnet18']
+    model = recipe.make()
+    if models.is_kept(model, folder/'resnet18.safetensors', recipe.text()): return folder
+    other, weights = tmp_path_factory.mktemp('keep'), recipe.make().state_dict()
     if folder.is_dir(): shutil.copytree(folder, other, dirs_exist_ok=True)
-    weights = recipe.make().state_dict()
     weights['fc.weight'] *= 50      # so that it is sure of what it says
     save_file(weights, other/'resnet18.safetensors', {'recipe': recipe.text()})
     return other
@@ -194,12 +194,19 @@ def test_links_between_files_become_links_between_pages(settings, text, folder, 
 def test_a_failed_build_leaves_the_site_as_it_was(tmp_path, monkeypatch):
     (tmp_path/'_docs').mkdir()
     (tmp_path/'_docs'/'index.html').write_text('before')
+    (tmp_path/'_docs'/'.nojekyll').touch()
     monkeypatch.setattr(build, 'sources', lambda folder: (folder/'extra').mkdir(parents=True))
     monkeypatch.setattr(build, 'first_page_files', lambda *_: ({}, False, 0))
     monkeypatch.setattr(build, 'first_page', lambda *_: '# A page\n\n[broken](/nowhere.md)')
     with pytest.raises(ValueError, match='nowhere'): build.build(tmp_path/'_docs', tmp_path)
     assert [o.name for o in tmp_path.iterdir()] == ['_docs']
     assert (tmp_path/'_docs'/'index.html').read_text() == 'before'
+
+
+def test_a_folder_that_is_no_site_is_not_replaced(tmp_path):
+    (tmp_path/'thesis.txt').write_text('three years')
+    with pytest.raises(ValueError, match='is there and is no site'): build.build(tmp_path, tmp_path)
+    assert (tmp_path/'thesis.txt').read_text() == 'three years'
 
 
 def test_without_npm_there_is_a_sentence_in_place_of_the_pad(tmp_path, monkeypatch, capsys):

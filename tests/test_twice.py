@@ -17,7 +17,7 @@ def test_with_exercises_solved_and_each_cell_twice(name, tmp_path):
     env = {**os.environ, 'MPLBACKEND': 'agg'}
     done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:]
-    assert done.stdout.splitlines()[-1] == f'{name}: {len(code_cells(name))} cells, each twice'
+    assert done.stdout.splitlines()[-1] == f'{name}: {len(code_cells(name))} cells, each 2 times'
 
 
 @pytest.mark.parametrize('name', notebook_names)

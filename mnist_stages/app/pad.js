@@ -176,6 +176,7 @@ export function showPad(el, asking) {
     painter.fillStyle = '#fff';
     painter.fillRect(0, 0, whole.width, whole.height);
     painter.drawImage(picture, 0, 0, whole.width, whole.height);
+    picture.close();      // a large one would hold its memory until it is collected
     wipe();
     const fit = size/Math.max(whole.width, whole.height);
     pencil.drawImage(whole, (size - fit*whole.width)/2, (size - fit*whole.height)/2, fit*whole.width, fit*whole.height);

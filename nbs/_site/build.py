@@ -163,7 +163,10 @@ def build(
     quick:bool=False, # Leave ResNet18 out if its weights are not there yet?
 ):
     "Build the site, whole or not at all"
+    if out.exists() and not (out/'.nojekyll').is_file() and not (out.is_dir() and not any(out.iterdir())):
+        raise ValueError(f'{out} is there and is no site: choose another folder, or empty it.')
     out.parent.mkdir(parents=True, exist_ok=True)
+    for o in out.parent.glob(f'.{out.name}-*'): shutil.rmtree(o)      # of builds that were killed
     with tempfile.TemporaryDirectory(prefix=f'.{out.name}-', dir=out.parent) as tmp:
         work = Path(tmp)
         sources(work/'source')

@@ -3,6 +3,8 @@
 Each takes pixels from 0 to 1, `[n, 1, 28, 28]`, and gives probabilities, and with them what shows why. Weights are kept
 in half precision and computed with in single.
 """
+import hashlib
+import inspect
 import sys
 from dataclasses import dataclass
 from functools import partial
@@ -17,15 +19,17 @@ from torch import nn
 
 sys.path.insert(0, str(root/'tests'))
 
+from fastai.callback.core import Callback
 from fastai.learner import Learner
 from fastai.losses import CrossEntropyLossFlat
 from fastai.metrics import accuracy
 from fastai.optimizer import SGD
 from fastai.torch_core import set_seed
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load, save
 from scoreboard import kinds
 
+from mnist_stages import resnet18
 from mnist_stages.app.stages import count_parameters, run_stage
 from mnist_stages.data import class_means, get_dls
 from mnist_stages.manual_sgd import batch_accuracy, init_params, linear, mnist_loss, train_epoch
@@ -83,13 +87,19 @@ def _fit_resnet(model):
     model.load_state_dict(run_stage(4, seed).predict.model.state_dict())
 
 
+def _told(value):
+    "A setting in words that are the same in every run"
+    if isinstance(value, Callback): return f'{type(value).__name__} {getattr(value, "by", "")}'
+    return getattr(value, '__name__', repr(value))
+
+
 @dataclass
 class Recipe:
     "How one of the page's models is made"
     title:str # What to call it
     make:callable # Gives it, untrained
     fit:callable # Trains it
-    how:dict # What it is trained with: other weights than these are not taken from a file
+    how:dict # What it is trained with: weights that were trained with something else are not taken from a file
     digits:list # What its outputs stand for
     link:str # Where it is explained
     normalised:bool = False # Does it want pixels with mean 0 and standard deviation 1?
@@ -98,7 +108,7 @@ class Recipe:
 
     def text(self):
         "What is noted in the file of the weights"
-        return f'{sorted((k, v) for k, v in self.how.items() if isinstance(v, (int, float, str)))}, seed {seed}'
+        return f'{sorted((k, _told(v)) for k, v in self.how.items())}, seed {seed}'
 
 
 def recipes():
@@ -120,7 +130,8 @@ def recipes():
         'linear': like_table(linear10, how_linear, link='01_manual_sgd.html#step-2-predict'),
         'relu': like_table(relu10, how_relu, link='03_relu_net.html#ten-digits'),
         'small': like_table(small10, how_small, link='04_resnet18.html#windows-that-slide'),
-        'resnet18': Recipe('ResNet18', lambda: crop_kernels(mnist_resnet18()), _fit_resnet, dict(stage=4), ten,
+        'resnet18': Recipe('ResNet18', lambda: crop_kernels(mnist_resnet18()), _fit_resnet,
+                           dict(stage=4, source=hashlib.md5(inspect.getsource(resnet18).encode()).hexdigest()), ten,
                            '04_resnet18.html#blocks', normalised=True, shifts=True, large=True),
         'means37': means(two, 'l1', '00_data.html#a-baseline-the-nearest-mean'),
         'manual37': like_stage('manual SGD', linear2, _fit_by_hand, dict(epochs=20, lr=1.),
@@ -130,13 +141,13 @@ def recipes():
         'relu37': like_stage('ReLU net', simple_net, _fit_two, dict(epochs=40, lr=.1), '03_relu_net.html#the-stage')}
 
 
-def _is_kept(model, path, recipe):
+def is_kept(model, path, recipe):
     "Give `model` the weights in a file, if it was made with this recipe and they fit. Was it so?"
     if not path.is_file(): return False
     with safe_open(path, 'pt') as f: same = (f.metadata() or {}).get('recipe') == recipe
     if not same: return False
     try: model.load_state_dict(load(path.read_bytes()))
-    except RuntimeError: return False      # the model has other layers now
+    except (RuntimeError, SafetensorError): return False      # the model has other layers now, or the file is damaged
     return True
 
 
@@ -151,10 +162,12 @@ def trained(
     for name, recipe in recipes().items():
         set_seed(seed, reproducible=True)
         path, model = folder/f'{name}.safetensors', recipe.make()
-        kept = _is_kept(model, path, recipe.text())
+        kept = is_kept(model, path, recipe.text())
         if not kept and name in leave_out: continue
         if not kept:
             say(f'training {name} …')
+            set_seed(seed, reproducible=True)
+            model = recipe.make()      # weights that did not fit may have been loaded in part
             recipe.fit(model)
             weights = {k: v.contiguous() for k, v in model.state_dict().items()}
             write_whole(path, save(weights, {'recipe': recipe.text()}))

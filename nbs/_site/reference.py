@@ -43,14 +43,12 @@ def _title(notebook):
     return ''.join(first['source']).splitlines()[0].removeprefix('# ').partition(':')[0]
 
 
-def _explained(name):
-    "Where the notebooks define `name`, or first use it: a word for that, the notebook and the cell's id"
+def _explained(name, module):
+    "The notebook and the cell that define `name` of a lesson's module; nothing for other modules"
     defined = re.compile(rf'^(?:def|class) {name}\b|^{name}(?:, \w+)* = ', flags=re.M)
-    used = re.compile(rf'\b{name}\b')
-    for word, pattern in (('Explained', defined), ('Used', used)):
-        for notebook, id, source in _cells():
-            source = re.sub(r'^(?:from .*|import .*)$', '', source, flags=re.M)
-            if (word == 'Used' or '#| export' in source) and pattern.search(source): return word, notebook, id
+    for notebook, id, source in _cells():
+        own = module == f'mnist_stages.{notebook.split("_", 1)[1]}'
+        if own and '#| export' in source and defined.search(source): return notebook, id
 
 
 def _described(node, source):
@@ -79,6 +77,7 @@ def _arguments(node):
     a = node.args
     given = [None]*(len(a.posonlyargs + a.args) - len(a.defaults)) + a.defaults
     parts = [o.arg if d is None else f'{o.arg}={ast.unparse(d)}' for o, d in zip(a.posonlyargs + a.args, given)]
+    if a.posonlyargs: parts.insert(len(a.posonlyargs), '/')
     if a.vararg: parts.append(f'*{a.vararg.arg}')
     elif a.kwonlyargs: parts.append('*')
     parts += [o.arg if d is None else f'{o.arg}={ast.unparse(d)}' for o, d in zip(a.kwonlyargs, a.kw_defaults)]
@@ -127,20 +126,21 @@ def _signature(name, node):
 
 def _entry(name, node, said, module, path):
     "The Markdown of one entry"
-    parts = [f'({module.__name__}.{name})=\n## {", ".join(f"`{o}`" for o in name.split(", "))}'.replace(', ', ', '),
+    parts = [f'({module.__name__}.{name})=\n## {", ".join(f"`{o}`" for o in name.split(", "))}',
              _code(_signature(name, node)), said]
     found = getattr(module, name, None)
     if isinstance(node, ast.FunctionDef): parts.append(_parameters(inspect.unwrap(found)))
     if isinstance(node, ast.ClassDef):
-        parts.append(_parameters(found if is_dataclass(found) else found.__init__))
+        if is_dataclass(found): parts.append(_parameters(found))
+        elif '__init__' in vars(found): parts.append(_parameters(found.__init__))
         for o in node.body:
             if isinstance(o, ast.FunctionDef) and not o.name.startswith('_') and ast.get_docstring(o):
                 parts += [_code(f'{name}.{o.name}({_arguments(o)})'), ast.get_docstring(o),
                           _parameters(getattr(found, o.name))]
     links = []
-    if where := _explained(name.split(', ')[0]):
-        word, notebook, id = where
-        links.append(f'[{word} in {_title(notebook)}](#cell-{id})')
+    if where := _explained(name.split(', ')[0], module.__name__):
+        notebook, id = where
+        links.append(f'[Explained in {_title(notebook)}](#cell-{id})')
     home = read_settings()['repository']
     links.append(f'[source]({home}/blob/main/{path}#L{node.lineno})')
     return '\n\n'.join(filter(None, [*parts, ' · '.join(links)]))

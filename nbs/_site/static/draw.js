@@ -234,8 +234,9 @@
     const asking = askHere({ two: () => two.checked });
     showPad(place, asking);
     // so that the models are there when the first stroke is
+    let warm;
     for (const o of ['pointerenter', 'touchstart', 'focusin'])
-      place.addEventListener(o, () => startRuntime().then(warmUp).catch(() => {}), { once: true, passive: true });
+      place.addEventListener(o, () => { warm ??= startRuntime().then(warmUp).catch(() => { warm = undefined; }); }, { passive: true });
     two.addEventListener('change', () => {
       note.hidden = !two.checked;
       asking.again();

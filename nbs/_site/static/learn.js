@@ -243,8 +243,14 @@
       requestAnimationFrame(frame);
     });
     find('reset').addEventListener('click', reset);
-    for (const o of Object.values(switches)) o.addEventListener('change', reset);
+    for (const o of Object.values(switches)) o.addEventListener('change', () => {
+      reset();
+      history.replaceState(null, '', address());
+    });
     addEventListener('hashchange', () => { if (fromAddress()) reset(); });
+    // a link to the address that is there already changes no address
+    for (const o of document.querySelectorAll('a[href^="#learn?"]'))
+      o.addEventListener('click', () => { if (o.hash === location.hash && fromAddress()) reset(); });
     addEventListener('resize', () => show());
     if (asked) document.querySelector('#learn').scrollIntoView();
   }
