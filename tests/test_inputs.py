@@ -708,7 +708,7 @@ def test_every_error_is_reached(module):
     for part in tree.body:
         if getattr(part, 'name', None) in others: continue
         for node in ast.walk(part):
-            if isinstance(node, ast.Raise) and node.exc and 'Cancel' not in ast.unparse(node.exc):      # fastai's way out
+            if isinstance(node, ast.Raise) and node.exc and 'Cancel' not in ast.unparse(node.exc):  # fastai's
                 assert own & {*range(node.lineno, node.end_lineno + 1)}, ast.unparse(node)
 
 
