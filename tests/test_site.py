@@ -501,13 +501,13 @@ def test_models_of_two_digits_have_nothing_else_to_say(pad):
 def pictures():
     "200 pictures: drawn with pens of any width, MNIST's own, some of them enlarged, and imitated photographs"
     rng, images = np.random.default_rng(1), load_mnist().valid_images.numpy()
-    for i in range(70):
+    for i in range(45):
         turn = np.eye(2)*rng.uniform(.6, 1.1) + rng.normal(0, .12, (2, 2))
         strokes = [[tuple((turn@(np.array(o) - 140) + 140 + rng.normal(0, 1.5, 2)).clip(25, 255)) for o in stroke]
                    for stroke in example_strokes[(3, 5, 7)[i % 3]]]
         yield np.asarray(draw_strokes(strokes, int(rng.integers(6, 36))))
-    for i in range(90): yield images[i]
-    for i in range(30): yield 255 - np.asarray(Image.fromarray(images[100 + i]).resize((280, 280)))
+    for i in range(130): yield images[i]
+    for i in range(15): yield 255 - np.asarray(Image.fromarray(images[150 + i]).resize((280, 280)))
     troubles = 'plain sheet', 'hard shadow', 'coloured ink', 'ruled'
     for i in range(10): yield photograph(images[200 + i], troubles[i % 4], 1, rng)
 
