@@ -2,6 +2,7 @@
 
 Standard library only: `addresses.py` and `lowest_versions.py` run where nothing is installed yet.
 """
+import json
 import shutil
 import subprocess
 import sys
@@ -18,6 +19,11 @@ def read_settings(folder=root):
     config = ConfigParser(delimiters=['='], interpolation=None)
     config.read(folder/'settings.ini', encoding='utf-8')
     return config['DEFAULT']
+
+
+def cells(name): return json.loads((root/'nbs'/f'{name}.ipynb').read_text(encoding='utf-8'))['cells']
+def source(cell): return ''.join(cell['source'])
+def code_cells(name): return [o for o in cells(name) if o['cell_type'] == 'code']
 
 
 def known_files():

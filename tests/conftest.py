@@ -1,5 +1,4 @@
 "What the tests share; what scripts share with them is in checkout.py"
-import json
 import os
 import re
 import shutil
@@ -7,13 +6,10 @@ import subprocess
 import sys
 
 import pytest
-from checkout import notebook_names, read_settings, root     # noqa: F401      tests import them from here
+from checkout import cells, code_cells, notebook_names, read_settings, root, source  # noqa: F401   tests import them from here
 
 
-def cells(name): return json.loads((root/'nbs'/f'{name}.ipynb').read_text(encoding='utf-8'))['cells']
-def source(cell): return ''.join(cell['source'])
 def is_exported(cell): return bool(re.search(r'^#\| *exporti?\b', source(cell), flags=re.M))
-def code_cells(name): return [o for o in cells(name) if o['cell_type'] == 'code']
 def outputs(name): return [o for c in code_cells(name) for o in c['outputs']]
 def markdown(name): return '\n'.join(source(c) for c in cells(name) if c['cell_type'] == 'markdown')
 

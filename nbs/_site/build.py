@@ -54,9 +54,9 @@ def looks(settings):
         html_extra_path=['source/extra'], suppress_warnings=['myst.header', 'config.cache'], smartquotes=False)
 
 
-def write(folder, text_by_path, files=None):
-    "Text and bytes into `folder`"
-    for path, content in [*text_by_path.items(), *(files or {}).items()]:
+def write(folder, files):
+    "Text or bytes, by their paths, into `folder`"
+    for path, content in files.items():
         to = folder/path
         to.parent.mkdir(parents=True, exist_ok=True)
         to.write_bytes(content if isinstance(content, bytes) else content.encode())
@@ -68,8 +68,8 @@ def sources(folder):
     for path, name in pages.pages.items():
         page = pages.notebook_page(root/path) if path.endswith('.ipynb') else pages.markdown_page(path)
         write(folder, {f'{name}.md': page.text})
-        write(folder/'extra', {}, {k: v for k, v in page.files.items() if not k.startswith('images/')})
-        write(folder, {}, {k: v for k, v in page.files.items() if k.startswith('images/')})
+        write(folder/'extra', {k: v for k, v in page.files.items() if not k.startswith('images/')})
+        write(folder, {k: v for k, v in page.files.items() if k.startswith('images/')})
     write(folder, {'reference/index.md': pages.timed(reference.index_page())})
     for names in reference.modules().values():
         for o in names: write(folder, {f'reference/{o}.md': pages.timed(reference.module_page(o))})

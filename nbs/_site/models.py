@@ -5,7 +5,6 @@ in half precision and computed with in single.
 """
 import hashlib
 import inspect
-import sys
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,10 +13,7 @@ import numpy as np
 import onnx
 import torch
 from onnx import TensorProto, helper, numpy_helper
-from pages import root
 from torch import nn
-
-sys.path.insert(0, str(root/'tests'))
 
 from fastai.callback.core import Callback
 from fastai.learner import Learner
@@ -27,6 +23,7 @@ from fastai.optimizer import SGD
 from fastai.torch_core import set_seed
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load, save
+from pages import root  # noqa: F401      puts tests/ on the path, where the recipes are
 from scoreboard import kinds
 
 from mnist_stages import resnet18

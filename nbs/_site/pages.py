@@ -5,22 +5,17 @@ Nothing is executed. Links between files of the repository become links between 
 import base64
 import json
 import re
-from configparser import ConfigParser
+import sys
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-root = Path(__file__).resolve().parent.parent.parent
-notebooks = '00_data', '01_manual_sgd', '02_linear', '03_relu_net', '04_resnet18'
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent/'tests'))
+from checkout import notebook_names as notebooks
+from checkout import read_settings, root
+
 #: Files that become pages, by their paths in the repository
 pages = {'README.md': 'readme', 'CHANGELOG.md': 'changelog', 'CONTRIBUTING.md': 'contributing',
          'tests/photographs.md': 'photographs', **{f'nbs/{o}.ipynb': o for o in notebooks}}
-
-
-def read_settings():
-    "The project's metadata, from settings.ini"
-    config = ConfigParser(delimiters=['='], interpolation=None)
-    config.read(root/'settings.ini', encoding='utf-8')
-    return config['DEFAULT']
 
 
 @dataclass
