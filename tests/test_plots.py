@@ -135,6 +135,7 @@ def test_fits_beside_their_loss():
 def test_wrong_answers_stand_out():
     probs, targets = torch.tensor([[.9], [.8], [.3]]), torch.tensor([[1], [0], [0]])
     axs = show_answers(torch.rand(3, 784), probs, targets).axes
+    assert len(show_answers(torch.rand(1, 784), probs[:1], targets[:1]).axes) == 1
     assert [ax.get_title() for ax in axs] == ['three\n90.0%', 'is 7, says 3\n80.0%', 'seven\n70.0%']
     assert [ax.title.get_weight() for ax in axs] == ['normal', 'bold', 'normal']
 

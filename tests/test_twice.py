@@ -14,7 +14,7 @@ from twice import solved
 def test_with_exercises_solved_and_each_cell_twice(name, tmp_path):
     "The short version, which ends epochs early; `python tests/twice.py` has the long one"
     command = [sys.executable, root/'tests'/'twice.py', name, '--short']
-    env = {**os.environ, 'MPLBACKEND': 'agg'}
+    env = {**os.environ, 'MPLBACKEND': 'agg', 'OMP_NUM_THREADS': '1'}      # small tensors gain nothing by a second
     done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:]
     assert done.stdout.splitlines()[-1] == f'{name}: {len(code_cells(name))} cells, each 2 times'

@@ -172,7 +172,7 @@ def plot_descents(
     titles, # One for each learning rate
 ): # The figure
     "The steps of gradient descent on a curve, each panel on a scale of its own"
-    fig, axs = plt.subplots(1, len(paths), figsize=(3.4*len(paths), 2.8), layout='constrained')
+    fig, (axs,) = plt.subplots(1, len(paths), figsize=(3.4*len(paths), 2.8), squeeze=False, layout='constrained')
     for ax, (lr, xs), title in zip(axs, paths.items(), titles):
         most = 1.15*max(map(abs, xs))
         curve = torch.linspace(-most, most, 100)
@@ -211,7 +211,7 @@ def show_answers(
 ): # The figure
     "Pictures of threes and sevens, each with the answer and how sure it is; wrong ones in bold, with what it is"
     n = len(images)
-    fig, axs = plt.subplots(1, n, figsize=(11, 11/n + .5), layout='constrained')
+    fig, (axs,) = plt.subplots(1, n, figsize=(11, min(11/n, 3) + .5), squeeze=False, layout='constrained')
     for ax, image, p, target in zip(axs, images, probs.flatten().tolist(), targets.flatten().tolist()):
         ax.imshow(image.view(28, 28))
         ax.axis('off')
@@ -451,7 +451,7 @@ def plot_steps(
     mark=None, # Where to put a cross on the last one, `(x, y)`
 ): # The figure
     "Pictures in a row with their edges"
-    fig, axs = plt.subplots(1, len(pictures), figsize=(2*len(pictures), 2.4))
+    fig, (axs,) = plt.subplots(1, len(pictures), figsize=(2*len(pictures), 2.4), squeeze=False)
     for ax, (title, picture) in zip(axs, pictures.items()):
         ax.imshow(picture, vmin=0, vmax=1)
         ax.set_title(title, fontsize=9)
