@@ -94,13 +94,24 @@ def defined_in_04(name):
 small_net = defined_in_04('small_net')
 
 
-def fit_ten(model, seed, approach, epochs, lr, bs, cycle=False, **kwargs):
-    "A model for ten digits, trained and measured after each epoch on all 10,000 pictures; each is read once"
-    set_seed(seed, reproducible=True)
-    learn = Learner(get_mnist_dls(bs), model(), loss_func=CrossEntropyLossFlat(), metrics=accuracy, **kwargs)
+def ten_learner(model, bs, **kwargs):
+    "A `Learner` for a model of ten digits, measured on all 10,000 pictures; each is read once"
+    return Learner(get_mnist_dls(bs), model, loss_func=CrossEntropyLossFlat(), metrics=accuracy, **kwargs)
+
+
+def fit_quietly(learn, epochs, lr, cycle=False):
+    "Train, and say nothing. Gives the seconds that it took."
     start = time.perf_counter()
     with learn.no_bar(), learn.no_logging(): (learn.fit_one_cycle if cycle else learn.fit)(epochs, lr)
-    seconds, accs = time.perf_counter() - start, [o[2] for o in learn.recorder.values]
+    return time.perf_counter() - start
+
+
+def fit_ten(model, seed, approach, epochs, lr, bs, cycle=False, **kwargs):
+    "What `model()` reaches on ten digits, with its accuracy after each epoch"
+    set_seed(seed, reproducible=True)
+    learn = ten_learner(model(), bs, **kwargs)
+    seconds = fit_quietly(learn, epochs, lr, cycle)
+    accs = [o[2] for o in learn.recorder.values]
     seen = [len(learn.dls.train)*bs*o for o in range(1, epochs + 1)]
     return StageResult(None, approach, '0 to 9', count_parameters(learn.model), epochs, accs[-1], seconds, bs, lr,
                        seen, accs)

@@ -23,6 +23,7 @@ from photographs import photograph
 from PIL import Image
 from safetensors.torch import save_file
 
+from mnist_stages.app.stages import run_stage
 from mnist_stages.manual_sgd import calc_grad, linear, take_step
 from mnist_stages.resnet18 import DigitReader, prepare_digit
 from mnist_stages.tools.files import load_mnist
@@ -34,6 +35,7 @@ pytest.importorskip('onnx', reason='the site needs  pip install -e ".[docs]"')
 pytest.importorskip('selenium')
 sys.path.insert(0, str(root/'nbs'/'_site'))
 import build
+import doubt
 import models
 import packing
 import pages
@@ -93,8 +95,9 @@ def read(site): return {o.relative_to(site).as_posix(): Page(o) for o in sorted(
 
 def test_every_link_leads_somewhere(site, read):
     broken = []
+    answers = [o.link for o in models.recipes().values()]      # `draw.js` writes these
     for name, page in read.items():
-        for link in page.links:
+        for link in page.links + (answers if name == 'index.html' else []):
             if re.match(r'[a-z]+:', link) or link.startswith('#learn?') or link == '#': continue
             path, _, anchor = unquote(link).partition('#')
             to = ((site/name).parent/path).resolve().relative_to(site.resolve()).as_posix() if path else name
@@ -547,6 +550,22 @@ def test_answers_come_soon(pad):
     ms = [once(i) for i in range(8)]
     best = min(sum(o.values()) for o in ms)
     assert best < 300, f'{best:.0f} ms for the preparation and four models'      # far less where nothing else runs
+
+
+@pytest.mark.parametrize('name, stage', [('manual37', 1), ('linear37', 2), ('relu37', 3)])
+def test_models_of_two_digits_are_the_stages(keep, name, stage):
+    (model, _), x = models.trained(keep, leave_out=['resnet18'])[name], load_mnist().valid_images[:500]/255
+    with torch.no_grad(): p = model(x.flatten(1)).sigmoid()[:, 0]
+    assert torch.allclose(run_stage(stage, models.seed).predict(x)[:, 3], p, atol=1e-5)
+
+
+def test_what_the_page_says_of_doubt_holds_for_these_models(keep):
+    found, images = json.loads((build.here/'doubt.json').read_text())['models'], load_mnist().valid_images/255
+    for name, (model, recipe) in models.trained(keep, leave_out=['resnet18']).items():
+        if name not in found or recipe.large: continue      # ResNet18's takes a minute: `python nbs/_site/doubt.py`
+        sure = doubt.certainty(model, recipe, images)
+        assert abs(sure[:5000].quantile(doubt.share) - found[name]['below']) < .02, name
+        assert abs(100*(sure[5000:] < found[name]['below']).float().mean() - found[name]['digits']) < .2, name
 
 
 def test_resnet18_on_demand(pad, keep):

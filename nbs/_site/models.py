@@ -17,21 +17,19 @@ from torch import nn
 
 from fastai.callback.core import Callback
 from fastai.learner import Learner
-from fastai.losses import CrossEntropyLossFlat
-from fastai.metrics import accuracy
 from fastai.optimizer import SGD
 from fastai.torch_core import set_seed
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load, save
 from pages import root  # noqa: F401      puts tests/ on the path, where the recipes are
-from scoreboard import kinds
+from scoreboard import fit_quietly, kinds, ten_learner
 
 from mnist_stages import resnet18
 from mnist_stages.app.stages import count_parameters, run_stage
 from mnist_stages.data import class_means, get_dls
 from mnist_stages.manual_sgd import batch_accuracy, init_params, linear, mnist_loss, train_epoch
 from mnist_stages.relu_net import simple_net
-from mnist_stages.resnet18 import ResBlock, crop_kernels, get_mnist_dls, mnist_mean, mnist_resnet18, mnist_std
+from mnist_stages.resnet18 import ResBlock, crop_kernels, mnist_mean, mnist_resnet18, mnist_std
 from mnist_stages.tools.files import load_mnist, write_whole
 
 seed = 1
@@ -58,8 +56,7 @@ def _fit_means(model, digits):
 
 def _fit_ten(model, epochs, lr, bs, approach, cycle=False, **kwargs):
     "As tests/scoreboard.py trains the kinds of its second table"
-    learn = Learner(get_mnist_dls(bs), model, loss_func=CrossEntropyLossFlat(), metrics=accuracy, **kwargs)
-    with learn.no_bar(), learn.no_logging(): (learn.fit_one_cycle if cycle else learn.fit)(epochs, lr)
+    fit_quietly(ten_learner(model, bs, **kwargs), epochs, lr, cycle)
 
 
 def _fit_by_hand(model, epochs, lr):
@@ -76,7 +73,7 @@ def _fit_by_hand(model, epochs, lr):
 def _fit_two(model, epochs, lr):
     "Stages 2 and 3"
     learn = Learner(get_dls(), model, opt_func=SGD, loss_func=mnist_loss, metrics=batch_accuracy)
-    with learn.no_bar(), learn.no_logging(): learn.fit(epochs, lr)
+    fit_quietly(learn, epochs, lr)
 
 
 def _fit_resnet(model):

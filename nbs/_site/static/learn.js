@@ -2,7 +2,7 @@
 
 (() => {
   const { train, valid, threes } = window.site.learn;      // numbers of pictures; threes come first in both parts
-  const pixels = 784, batch = 20, perSecond = 120;
+  const pixels = 784, batch = 20, perSecond = 120, traced = 100, longest = 800;
   const blue = [0, 114, 178], orange = [213, 94, 0];
 
   // Random numbers that are the same everywhere (mulberry32), and normally distributed ones (Box and Muller)
@@ -18,6 +18,11 @@
 
   function normal(random) {
     return () => Math.sqrt(-2*Math.log(1 - random()))*Math.cos(2*Math.PI*random());
+  }
+
+  // One more point of a curve, which keeps every second one when it gets long
+  function grown(curve, point) {
+    return [...(curve.length < longest ? curve : curve.filter((_, i) => i % 2 === 0)), point];
   }
 
   class Learner {
@@ -69,8 +74,8 @@
       this.shown.set(this.gradient);
       if (this.zero) this.gradient.fill(0);
       this.loss = loss/chosen.length;
-      this.losses.push(this.loss);
-      this.batches.push(chosen);
+      this.losses = grown(this.losses, [this.steps, this.loss]);
+      if (this.steps < traced) this.batches.push(chosen);
       this.steps++;
     }
 
@@ -83,7 +88,7 @@
         calledThree += said;
         slope = Math.max(slope, p*(1 - p));
       }
-      this.accuracies.push([this.steps, right/valid]);
+      this.accuracies = grown(this.accuracies, [this.steps, right/valid]);
       return { accuracy: right/valid, calledThree: calledThree/valid, slope };
     }
   }
@@ -178,7 +183,7 @@
     const onOneSide = calledThree === 1 || calledThree === 0;
     if (n && !isFinite(loss)) return 'exploded';
     if (!n) return learner.start.some(v => v) ? 'random' : 'zeros';
-    if (squared && loss > 10*losses[0]) return 'explodes';
+    if (squared && loss > 10*losses[0][1]) return 'explodes';
     if (sorted && calledThree === 1) return 'sorted';
     if (onOneSide && !squared && slope < .01) return 'saturated';
     if (!zero) return 'piling';
@@ -189,9 +194,8 @@
     const measured = learner.measure(), epoch = learner.steps*batch/train;
     paint(find('weights'), learner.weights);
     paint(find('gradient'), learner.shown);
-    const every = Math.ceil(learner.losses.length/400) || 1, losses = learner.losses.filter((_, i) => i % every === 0);
-    const most = learner.squared ? Math.max(...losses.filter(isFinite), 1) : .6;
-    curve(find('losses'), losses.map((v, i) => [i*every, v]), most);
+    const losses = learner.losses.map(o => o[1]).filter(isFinite);
+    curve(find('losses'), learner.losses, learner.squared ? Math.max(...losses, 1) : .6);
     curve(find('accuracies'), learner.accuracies, 1, .95);
     find('numbers').textContent = `step ${learner.steps}, epoch ${epoch.toFixed(1)} · loss of the batch ` +
       `${learner.steps ? learner.loss.toPrecision(3) : '–'} · accuracy ${measured.accuracy.toFixed(4)}`;
@@ -255,5 +259,8 @@
     if (asked) document.querySelector('#learn').scrollIntoView();
   }
 
-  start();
+  start().catch(e => {
+    find('words').textContent = `The digits could not be unpacked here (${e.message}). ` +
+      'A current version of Firefox, Chrome, Edge or Safari can; so can notebook 01.';
+  });
 })();

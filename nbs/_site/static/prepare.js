@@ -12,12 +12,18 @@ globalThis.prepareDigit = (() => {
   // Pictures of numbers, row by row
 
   function grid(h, w, data) { return { h, w, data: data ?? new Float32Array(h*w) }; }
-  function into(out, a, f) {      // `from` with a function is ten times slower
+  function map(a, f) {      // `from` with a function is ten times slower
+    const out = new Float32Array(a.data.length);
     for (let i = 0; i < out.length; i++) out[i] = f(a.data[i]);
     return grid(a.h, a.w, out);
   }
-  function map(a, f) { return into(new Float32Array(a.data.length), a, f); }
-  function mask(a, f) { return into(new Uint8Array(a.data.length), a, f); }
+  // A mask of what is larger
+  function above(a, least) {
+    const out = new Uint8Array(a.data.length);
+    for (let i = 0; i < out.length; i++) if (a.data[i] > least) out[i] = 1;
+    return grid(a.h, a.w, out);
+  }
+  function row(a, y) { return a.data.subarray(y*a.w, (y + 1)*a.w); }
   function clip(v, low = 0, high = 1) { return v < low ? low : v > high ? high : v; }
   function mean(data) {
     let sum = 0;
@@ -43,12 +49,32 @@ globalThis.prepareDigit = (() => {
   }
 
   function padded(a, by, how = 'zero') {
-    const h = a.h + 2*by, w = a.w + 2*by, out = new a.data.constructor(h*w);
-    for (let y = 0; y < h; y++) for (let x = 0; x < w; x++) {
-      const inside = y >= by && y < by + a.h && x >= by && x < by + a.w;
-      if (inside || how === 'edge') out[y*w + x] = a.data[clip(y - by, 0, a.h - 1)*a.w + clip(x - by, 0, a.w - 1)];
+    const out = put(grid(a.h + 2*by, a.w + 2*by, new a.data.constructor((a.h + 2*by)*(a.w + 2*by))), a, by, by);
+    if (how === 'zero') return out;
+    for (let y = by; y < by + a.h; y++) {
+      const line = row(out, y);
+      line.fill(line[by], 0, by).fill(line[by + a.w - 1], by + a.w);
     }
-    return grid(h, w, out);
+    for (let y = 0; y < by; y++) {
+      row(out, y).set(row(out, by));
+      row(out, by + a.h + y).set(row(out, by + a.h - 1));
+    }
+    return out;
+  }
+
+  // The numbers of a picture at these places
+  function taken(a, places) {
+    const out = new Float32Array(places.length);
+    for (let k = 0; k < out.length; k++) out[k] = a.data[places[k]];
+    return out;
+  }
+
+  // The numbers of a picture where a mask is 1
+  function under(a, { data }) {
+    const out = new Float32Array(data.length);
+    let n = 0;
+    for (let i = 0; i < data.length; i++) if (data[i]) out[n++] = a.data[i];
+    return out.subarray(0, n);
   }
 
   // The k-th smallest number, in place
@@ -70,7 +96,7 @@ globalThis.prepareDigit = (() => {
   }
 
   function percentile(values, share) {
-    const data = Float32Array.from(values), at = (data.length - 1)*share/100, k = Math.floor(at), low = nth(data, k);
+    const data = new Float32Array(values), at = (data.length - 1)*share/100, k = Math.floor(at), low = nth(data, k);
     if (at === k) return low;
     let high = Infinity;
     for (let i = k + 1; i < data.length; i++) if (data[i] < high) high = data[i];
@@ -122,9 +148,10 @@ globalThis.prepareDigit = (() => {
     return i;
   }
 
-  function alongRows(a, line) {
+  // `line` fills a row from a row; with `where` it may leave out what is zero there
+  function alongRows(a, line, where = null) {
     const out = grid(a.h, a.w);
-    for (let y = 0; y < a.h; y++) line(a.data.subarray(y*a.w, (y + 1)*a.w), out.data.subarray(y*a.w, (y + 1)*a.w));
+    for (let y = 0; y < a.h; y++) line(row(a, y), row(out, y), where && row(where, y));
     return out;
   }
 
@@ -132,25 +159,31 @@ globalThis.prepareDigit = (() => {
 
   // (Both filters hand their buffers on as arguments: what a function finds around it is slow to reach.)
 
-  function smoothed(from, to, weights, sum, wide) {
+  function smoothed(from, to, weights, wide, where) {
     const n = from.length, radius = weights.length - 1;
+    if (where && !where.includes(1)) return;
     wide.set(from, radius);
     for (let k = 0; k < radius; k++) {
       wide[radius - 1 - k] = from[reflected(-1 - k, n)];
       wide[radius + n + k] = from[reflected(n + k, n)];
     }
     for (let i = 0; i < n; i++) {
+      if (where && !where[i]) continue;
       let v = weights[0]*wide[i + radius];
       for (let k = 1; k <= radius; k++) v += weights[k]*(wide[i + radius - k] + wide[i + radius + k]);
-      to[i] = v/sum;
+      to[i] = v;
     }
   }
 
-  function gaussian(a, sigma) {
+  // With `where`, a mask, only the places that are 1 in it are worked out
+  function gaussian(a, sigma, where = null) {
     const radius = Math.floor(4*sigma + .5), wide = new Float64Array(Math.max(a.h, a.w) + 2*radius);
     const weights = Float64Array.from({ length: radius + 1 }, (_, k) => Math.exp(-.5*(k/sigma)**2));
     const sum = weights.reduce((s, v, k) => s + (k ? 2 : 1)*v, 0);
-    return bothWays(a, (from, to) => smoothed(from, to, weights, sum, wide));
+    for (let k = 0; k <= radius; k++) weights[k] /= sum;
+    function line(from, to, where) { smoothed(from, to, weights, wide, where); }
+    const reached = where && transposed(alongRows(where, extreme(2*radius + 1)));
+    return alongRows(transposed(alongRows(transposed(a), line, reached)), line, where);
   }
 
   // The largest number in a window around each place, by blocks: three comparisons a number
@@ -184,6 +217,9 @@ globalThis.prepareDigit = (() => {
   function extreme(size, sign = 1) {
     let buffers = null;
     return (from, to) => {
+      let same = 1;
+      while (same < from.length && from[same] === from[0]) same++;
+      if (same === from.length) { to.fill(from[0]); return; }     // as blank paper is
       const m = from.length + 2*size;
       if (!buffers || buffers[0].length < m) buffers = [0, 1, 2].map(() => new Float32Array(m));
       largestInWindows(from, to, size, sign, buffers);
@@ -199,37 +235,29 @@ globalThis.prepareDigit = (() => {
     return part(alongRows(o, low), r, r + a.h, r, r + a.w);
   }
 
-  // Squared distances to the nearest zero, in one direction and then the other (Felzenszwalb and Huttenlocher)
-  function distance(m) {
-    const far = 1e12, squared = into(new Float64Array(m.data.length), m, v => v ? far : 0);
-    const v = new Int32Array(Math.max(m.h, m.w)), z = new Float64Array(Math.max(m.h, m.w) + 1);
-    function line(f, out) {
-      const n = f.length;
-      let k = 0;
-      z[0] = -Infinity;
-      z[1] = Infinity;
-      for (let q = 1; q < n; q++) {
-        let s = (f[q] + q*q - f[v[k]] - v[k]*v[k])/(2*q - 2*v[k]);
-        while (s <= z[k]) {
-          k--;
-          s = (f[q] + q*q - f[v[k]] - v[k]*v[k])/(2*q - 2*v[k]);
-        }
-        v[++k] = q;
-        z[k] = s;
-        z[k + 1] = Infinity;
-      }
-      k = 0;
-      for (let q = 0; q < n; q++) {
-        while (z[k + 1] < q) k++;
-        out[q] = (q - v[k])**2 + f[v[k]];
+  // How far each place with a number is from the nearest zero: along its row, then over the rows above and below
+  function distance(m, where = m) {
+    const { h, w } = m, far = h + w, along = new Int32Array(h*w), out = grid(h, w);
+    for (let y = 0; y < h; y++) {
+      let away = far;
+      for (let i = y*w; i < (y + 1)*w; i++) along[i] = away = m.data[i] ? away + 1 : 0;
+      away = far;
+      for (let i = (y + 1)*w - 1; i >= y*w; i--) {
+        away = m.data[i] ? away + 1 : 0;
+        if (away < along[i]) along[i] = away;
       }
     }
-    function rows(a) {
-      const out = grid(a.h, a.w, new Float64Array(a.h*a.w));
-      for (let y = 0; y < a.h; y++) line(a.data.subarray(y*a.w, (y + 1)*a.w), out.data.subarray(y*a.w, (y + 1)*a.w));
-      return out;
+    for (let y = 0; y < h; y++) for (let x = 0; x < w; x++) {
+      const i = y*w + x;
+      if (!where.data[i]) continue;
+      let best = along[i]**2;
+      for (let k = 1; k*k < best && (k <= y || k < h - y); k++) {
+        if (k <= y) best = Math.min(best, k*k + along[i - k*w]**2);
+        if (k < h - y) best = Math.min(best, k*k + along[i + k*w]**2);
+      }
+      out.data[i] = Math.sqrt(best);
     }
-    return map(transposed(rows(transposed(rows(squared)))), Math.sqrt);
+    return out;
   }
 
   // Thinning after T. Zhang and C. Suen (1984), as scikit-image varies it: for each neighbourhood of eight, in which of
@@ -242,16 +270,22 @@ globalThis.prepareDigit = (() => {
 
   function skeleton(m) {
     const a = padded(m, 1), { w, data } = a;
-    let there = [];
-    data.forEach((v, i) => { if (v) there.push(i); });
-    for (let changed = true; changed;) {
-      changed = false;
+    const there = new Int32Array(data.length), gone = new Int32Array(data.length);
+    let n = 0;
+    for (let i = 0; i < data.length; i++) if (data[i]) there[n++] = i;
+    for (let before = n + 1; n < before;) {
+      before = n;
       for (const round of [1, 2]) {
-        const gone = there.filter(i => round & goes[
-          data[i - w - 1] | data[i - w] << 1 | data[i - w + 1] << 2 | data[i + 1] << 3 |
-          data[i + w + 1] << 4 | data[i + w] << 5 | data[i + w - 1] << 6 | data[i - 1] << 7]);
-        for (const i of gone) data[i] = 0;
-        if (gone.length) { changed = true; there = there.filter(i => data[i]); }
+        let stay = 0, go = 0;
+        for (let k = 0; k < n; k++) {
+          const i = there[k];
+          if (round & goes[
+            data[i - w - 1] | data[i - w] << 1 | data[i - w + 1] << 2 | data[i + 1] << 3 |
+            data[i + w + 1] << 4 | data[i + w] << 5 | data[i + w - 1] << 6 | data[i - 1] << 7]) gone[go++] = i;
+          else there[stay++] = i;
+        }
+        for (let k = 0; k < go; k++) data[gone[k]] = 0;
+        n = stay;
       }
     }
     return part(a, 1, a.h - 1, 1, a.w - 1);
@@ -308,15 +342,23 @@ globalThis.prepareDigit = (() => {
     return [response, 1.5*(usual ? median([...off, ...Array(blank).fill(usual)]) : median(off, blank)), depth];
   }
 
-  function* responses([red, green, blue]) {
+  // Grey, a mask of what is not white, and whether there is any colour
+  function greyOf([red, green, blue]) {
     const { h, w } = red, grey = grid(h, w), inside = grid(h, w, new Uint8Array(h*w));
     let coloured = false;
     for (let i = 0; i < h*w; i++) {
       const r = red.data[i], g = green.data[i], b = blue.data[i];
       grey.data[i] = .299*r + .587*g + .114*b;
-      coloured ||= Math.max(r, g, b) - Math.min(r, g, b) > .1;
-      inside.data[i] = r < 1 || g < 1 || b < 1;
+      if (r < 1 || g < 1 || b < 1) {
+        inside.data[i] = 1;
+        coloured ||= Math.max(r, g, b) - Math.min(r, g, b) > .1;
+      }
     }
+    return [grey, inside, coloured];
+  }
+
+  function* responses([red, green, blue]) {
+    const { h, w } = red, [grey, inside, coloured] = greyOf([red, green, blue]);
     // a drawing leaves much of its paper white, and there is nothing to be found there
     const found = box(inside), region = found[0] < found[1] ? roomy(found, 4, red) : [0, h, 0, w];
     const channels = (coloured ? [grey, red, green, blue] : [grey]).map(o =>
@@ -355,7 +397,7 @@ globalThis.prepareDigit = (() => {
       small.data[i] = Math.max(small.data[i], response.data[y*w + x]);
     }
     const thick = transposed(alongRows(small, extreme(3))), end = Math.max(2, Math.floor(Math.floor(w/2)/12));
-    const least = Math.max(2.5*noise, .03, 1.5*median(thick.data)), there = mask(thick, v => v > least);
+    const least = Math.max(2.5*noise, .03, 1.5*median(thick.data)), there = above(thick, least);
     const found = grid(sh, sw, new Uint8Array(sh*sw)), out = grid(h, w, new Uint8Array(h*w));
     // most drawings stay away from the edges, and then there is nothing to look for
     if (![[0, end], [sw - end, sw]].every(([from, to]) => part(there, 0, sh, from, to).data.some(v => v))) return out;
@@ -396,30 +438,33 @@ globalThis.prepareDigit = (() => {
 
   // The pieces that make up one digit
 
+  // Lists of the pixels, which touch each other at sides or corners
   function connected(m) {
-    const labels = new Int32Array(m.h*m.w), pieces = [], { h, w } = m;
-    for (let start = 0; start < labels.length; start++) {
-      if (!m.data[start] || labels[start]) continue;
-      const pixels = [start];
-      labels[start] = pieces.length + 1;
-      for (let next = 0; next < pixels.length; next++) {
-        const y = Math.floor(pixels[next]/w), x = pixels[next] % w;
-        for (let v = Math.max(0, y - 1); v <= Math.min(h - 1, y + 1); v++)
-          for (let u = Math.max(0, x - 1); u <= Math.min(w - 1, x + 1); u++) {
-            const i = v*w + u;
-            if (m.data[i] && !labels[i]) { labels[i] = pieces.length + 1; pixels.push(i); }
-          }
+    const { w, data: left } = padded(m, 1), found = new Int32Array(m.data.length), pieces = [];
+    const around = [-w - 1, -w, -w + 1, -1, 1, w - 1, w, w + 1];
+    let begin = 0;
+    for (let start = 0; start < left.length; start++) {
+      if (!left[start]) continue;
+      let end = begin;
+      found[end++] = start;
+      left[start] = 0;
+      for (let next = begin; next < end; next++) for (let k = 0; k < 8; k++) {
+        const i = found[next] + around[k];
+        if (left[i]) { left[i] = 0; found[end++] = i; }
       }
+      const pixels = found.subarray(begin, end);
+      for (let k = 0; k < pixels.length; k++) pixels[k] -= w + 2*Math.floor(pixels[k]/w) - 1;       // without the border
       pieces.push(pixels);
+      begin = end;
     }
     return pieces;
   }
 
   function piecesOf(response, noise, [down, , across]) {
     const least = Math.max(5*noise, .05), { h, w } = response, pieces = [];
-    for (let pixels of connected(mask(response, v => v > least))) {
+    for (let pixels of connected(above(response, least))) {
       if (pixels.length < 10) continue;
-      const values = pixels.map(i => response.data[i]), full = percentile(values, 85);
+      const values = taken(response, pixels), full = percentile(values, 85);
       pixels = pixels.filter(i => response.data[i] > .35*full);
       if (pixels.length < 6) continue;
       let top = h, bottom = 0, left = w, right = 0;
@@ -431,14 +476,18 @@ globalThis.prepareDigit = (() => {
       const m = grid(bottom - top, right - left, new Uint8Array((bottom - top)*(right - left)));
       for (const i of pixels) m.data[(Math.floor(i/w) - top)*m.w + i % w - left] = 1;
       const place = [top + down, bottom + down, left + across, right + across];
-      pieces.push({ box: place, full, sum: values.reduce((s, v) => s + v, 0), mask: m });
+      pieces.push({ box: place, full, pixels: pixels.length, sum: values.reduce((s, v) => s + v, 0), mask: m });
     }
     return pieces;
   }
 
   function sizeOf({ box: [top, bottom, left, right] }) { return Math.max(bottom - top, right - left); }
 
-  function isBlot(p) {
+  function isBlot(p) { return p.blot ??= fillsADisc(p); }
+
+  function fillsADisc(p) {
+    // a disc of radius r has more than 3(r - 1)² pixels
+    if (p.pixels < 3*Math.max(0, .31*sizeOf(p) - 1)**2) return false;
     let most = 0;
     for (const v of distance(padded(p.mask, 1)).data) if (v > most) most = v;
     return 2*most > .62*sizeOf(p);
@@ -469,7 +518,7 @@ globalThis.prepareDigit = (() => {
     const [top, bottom, left, right] = p.box, room = Math.max(8, Math.floor(sizeOf(p)/2));
     const near = part(channel, Math.max(0, top - room), Math.min(channel.h, bottom + room),
       Math.max(0, left - room), Math.min(channel.w, right + room));
-    const around = median(near.data), level = mean(part(channel, ...p.box).data.filter((_, i) => p.mask.data[i]));
+    const around = median(near.data), level = mean(under(part(channel, ...p.box), p.mask));
     return dark ? 1 - (level + .04)/(around + .04) : 1 - (around + .04)/(level + .04);
   }
 
@@ -516,11 +565,11 @@ globalThis.prepareDigit = (() => {
     const [top, bottom, left, right] = box(m);
     if (bottom <= top) return 0;
     const a = padded(part(m, top, bottom, left, right), 1);
-    const away = distance(a).data, thin = skeleton(a).data, widths = away.filter((_, i) => thin[i]);
+    const thin = skeleton(a), widths = under(distance(a, thin), thin);
     return 20*(2*median(widths) - .5)/Math.max(bottom - top, right - left);
   }
 
-  function inked(a) { return mask(a, v => v > .5); }
+  function inked(a) { return above(a, .5); }
 
   function thinned(ink, highest) {
     let thin;
@@ -541,7 +590,7 @@ globalThis.prepareDigit = (() => {
     if (!m.data.some(v => v)) return ink;
     const lines = skeleton(m), [top, bottom, left, right] = box(lines), long = Math.max(bottom - top, right - left, 1);
     const width = usual*long/(20 - usual);
-    return map(distance(mask(padded(lines, Math.ceil(width) + 1), v => !v)), v => clip(width/2 - v + .5));
+    return map(distance(map(padded(lines, Math.ceil(width) + 1), v => !v)), v => clip(width/2 - v + .5));
   }
 
   // The ink
@@ -606,11 +655,11 @@ globalThis.prepareDigit = (() => {
       for (let dy = -2; dy <= 2; dy++) for (let dx = Math.abs(dy) - 2; dx <= 2 - Math.abs(dy); dx++)
         if (y + dy >= 0 && y + dy < h && x + dx >= 0 && x + dx < w) near.data[(y + dy)*w + x + dx] = 1;
     });
-    const darkest = .3*percentile(shades.data.filter((_, i) => m.data[i]), 75);
+    const darkest = .3*percentile(under(shades, m), 75);
     // what both filters reach, and no more
     const region = roomy(box(near), 36, near), [by, dark] = [near, shades].map(o => part(o, ...region));
     const around = bothWays(grid(by.h, by.w, dark.data.map((v, i) => v*by.data[i])), extreme(25));
-    const full = gaussian(around, 6), ink = grid(by.h, by.w);
+    const full = gaussian(around, 6, by), ink = grid(by.h, by.w);
     for (let i = 0; i < ink.data.length; i++) {
       const most = Math.max(full.data[i], darkest);
       ink.data[i] = by.data[i] && clip((dark.data[i] - .25*most)/(.6*most));
@@ -623,7 +672,7 @@ globalThis.prepareDigit = (() => {
   // Notebook 04's three steps
 
   function cropToInk(ink) {
-    const there = mask(ink, v => v > .4);
+    const there = above(ink, .4);
     if (!there.data.some(v => v)) throw new Refused(`There is no ink in this picture. ${again}`);
     return part(ink, ...box(there));
   }
