@@ -26,6 +26,19 @@ def test_without_pip_or_git(with_pip, why, tmp_path):
     assert out == said and why in err
 
 
+def test_in_an_externally_managed_environment(tmp_path):
+    "Where pip refuses, as with Debian's own Python. pip finds a mark beside the standard library, and no environment."
+    (tmp_path/'stdlib').mkdir()
+    (tmp_path/'stdlib'/'EXTERNALLY-MANAGED').write_text('[externally-managed]\nError=use apt\n')
+    (tmp_path/'sitecustomize.py').write_text(
+        'import sys, sysconfig\n'
+        'sys.base_prefix, path = sys.prefix, sysconfig.get_path\n'
+        f'sysconfig.get_path = lambda name, *a, **k: {str(tmp_path/"stdlib")!r} if name == "stdlib" else '
+        'path(name, *a, **k)\n')
+    out, err = run(tmp_path/'venv', PYTHONPATH=str(tmp_path))
+    assert out == said and 'externally-managed-environment' in err and 'use apt' in err
+
+
 def test_without_a_network(tmp_path):
     if not (apart := network_apart()): cannot('unshare --net does not work here')
     assert run(tmp_path/'venv', *apart)[0] == said
