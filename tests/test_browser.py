@@ -157,8 +157,10 @@ def test_a_photograph_is_read_and_its_steps_are_shown(page, tmp_path):
     Image.fromarray(photograph(digit, 'hard shadow', 1, random)).save(tmp_path/'seven.jpg')
     in_pad(page, 'input[type=file]')[0].send_keys(str(tmp_path/'seven.jpg'))
     assert read(page)['4'] == '7'
-    assert figures(page)[-1] == 'centred in 28 × 28' and len(figures(page)) == 7
-    assert in_pad(page, 'summary')[0].is_displayed()
+    assert not figures(page)
+    page.execute_script('arguments[0].click()', in_pad(page, 'summary')[0])
+    wait(page, lambda d: len(figures(d)) == 7, 10, 'no steps')
+    assert figures(page)[-1] == 'centred in 28 × 28' and in_pad(page, 'figcaption')[0].is_displayed()
 
 
 def test_what_is_refused_shows_how_far_it_came(page):
@@ -189,7 +191,11 @@ def test_keyboard_alone(page):
 
 
 def test_said_aloud(page):
-    assert page.find_element(By.CSS_SELECTOR, '.mnist-pad ul').get_attribute('aria-live') == 'polite'
+    page.execute_script('arguments[0].click()', button(page, 'Example'))
+    wait(page, lambda d: len(answers(d)) == 5, 20, 'no answers')
+    [spoken] = in_pad(page, '.spoken[role=status]')
+    said = spoken.get_attribute('textContent').split(', ')
+    assert [o.rpartition(': ')[2] for o in said] == list(answers(page).values()) and 'small net' in said[-1]
     assert all(o.get_attribute('aria-label') for o in page.find_elements(By.CSS_SELECTOR, '.mnist-pad canvas'))
 
 

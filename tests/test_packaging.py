@@ -119,4 +119,4 @@ def test_only_lower_bounds(settings):
 
 def test_pyproject_leaves_metadata_to_settings():
     text = (root/'pyproject.toml').read_text()
-    assert re.findall(r'^\[(.+)\]', text, flags=re.M) == ['build-system', 'tool.nbdev']
+    assert re.findall(r'^\[(.+)\]', text, flags=re.M) == ['build-system', 'tool.nbdev', 'tool.pytest.ini_options']

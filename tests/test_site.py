@@ -2,7 +2,11 @@
 
 It is built once, with a ResNet18 that is not trained where no earlier build has kept one.
 """
+import ast
 import base64
+import html
+import importlib
+import inspect
 import json
 import re
 import shutil
@@ -10,6 +14,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from functools import partial
 from html.parser import HTMLParser
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -18,7 +23,8 @@ from urllib.parse import unquote
 import numpy as np
 import pytest
 import torch
-from conftest import cannot, cells, code_cells, is_exported, need, notebook_names, package, root, source
+from conftest import cannot, cells, code_cells, is_exported, need, notebook_names, root, source
+from fastcore.docments import docments
 from photographs import photograph
 from PIL import Image
 from safetensors.torch import save_file
@@ -55,9 +61,10 @@ def keep(tmp_path_factory):
     folder, recipe = root/'_proc'/'site', models.recipes()['resnet18']
     model = recipe.make()
     if models.is_kept(model, folder/'resnet18.safetensors', recipe.text()): return folder
+    torch.manual_seed(3)
     other, weights = tmp_path_factory.mktemp('keep'), recipe.make().state_dict()
     if folder.is_dir(): shutil.copytree(folder, other, dirs_exist_ok=True)
-    weights['fc.weight'] *= 50      # so that it is sure of what it says
+    weights['fc.weight'] *= 20      # so that it is sure of what it says
     save_file(weights, other/'resnet18.safetensors', {'recipe': recipe.text()})
     return other
 
@@ -144,12 +151,24 @@ def test_every_page_has_a_time_to_read_and_its_neighbours(site, read):
             assert 'to read' in text and ('next-page' in text or 'prev-page' in text), name
 
 
+def plain(text):
+    "Letters and digits only, since Markdown turns some marks into others"
+    return re.sub(r'[\W_]+', '', text)
+
+
 def test_the_reference_has_every_public_function_with_its_parameters(site, read):
-    for path in [package/o for o in ('data.py', 'resnet18.py', 'tools/files.py', 'app/pad.py')]:
-        name = '.'.join(path.relative_to(root).with_suffix('').parts)
-        text = re.sub(r'<[^>]+>', '', (site/'reference'/f'{name}.html').read_text(encoding='utf-8'))
-        for f in re.findall(r'^(?:def|class) ([a-zA-Z]\w*)', path.read_text(encoding='utf-8'), flags=re.M):
-            assert re.search(rf'\b{f}\b', text), (name, f)
+    n = 0
+    for path in sorted((site/'reference').glob('mnist_stages*.html')):
+        module = importlib.import_module(path.stem)
+        text = re.sub(r'\s+', ' ', html.unescape(re.sub(r'<[^>]+>', '', path.read_text(encoding='utf-8'))))
+        tree = ast.parse(inspect.getsource(module))
+        for f in tree.body:
+            if not isinstance(f, ast.FunctionDef) or f.name.startswith('_'): continue
+            said = docments(getattr(module, f.name), full=True)
+            told = [o['docment'] for o in said.values() if o['docment']]
+            n += len(told)
+            for o in [f.name, *told]: assert plain(o) in plain(text), (path.stem, f.name, o)
+    assert n > 200
     text = (site/'reference'/'mnist_stages.data.html').read_text(encoding='utf-8')
     assert 'Validate on a part of the training set' in text and 'Raises' in text
     links = [o for o in read['reference/mnist_stages.data.html'].links if '#cell-' in o]
@@ -197,26 +216,66 @@ def test_links_between_files_become_links_between_pages(settings, text, folder, 
 def test_a_failed_build_leaves_the_site_as_it_was(tmp_path, monkeypatch):
     (tmp_path/'_docs').mkdir()
     (tmp_path/'_docs'/'index.html').write_text('before')
-    (tmp_path/'_docs'/'.nojekyll').touch()
+    (tmp_path/'_docs'/build.marker).touch()
     monkeypatch.setattr(build, 'sources', lambda folder: (folder/'extra').mkdir(parents=True))
-    monkeypatch.setattr(build, 'first_page_files', lambda *_: ({}, False, 0))
+    monkeypatch.setattr(build, 'first_page_files', lambda *_: ({}, False))
     monkeypatch.setattr(build, 'first_page', lambda *_: '# A page\n\n[broken](/nowhere.md)')
     with pytest.raises(ValueError, match='nowhere'): build.build(tmp_path/'_docs', tmp_path)
     assert [o.name for o in tmp_path.iterdir()] == ['_docs']
     assert (tmp_path/'_docs'/'index.html').read_text() == 'before'
 
 
-def test_a_folder_that_is_no_site_is_not_replaced(tmp_path):
-    (tmp_path/'thesis.txt').write_text('three years')
-    with pytest.raises(ValueError, match='is there and is no site'): build.build(tmp_path, tmp_path)
-    assert (tmp_path/'thesis.txt').read_text() == 'three years'
+@pytest.mark.parametrize('others', [['.nojekyll'], [build.marker, '.git']])
+def test_a_folder_that_is_no_site_is_not_replaced(others, tmp_path):
+    site, beside = tmp_path/'_docs', tmp_path/'._docs-old'
+    for folder in (site, beside):
+        folder.mkdir()
+        for o in ['thesis.txt', *others]: (folder/o).write_text('three years')
+    with pytest.raises(ValueError, match='was not made by this command'): build.build(site, tmp_path)
+    assert (site/'thesis.txt').read_text() == (beside/'thesis.txt').read_text() == 'three years'
+
+
+def test_a_build_that_was_killed_at_the_end_gives_the_old_site_back(tmp_path, monkeypatch):
+    aside = build._aside(tmp_path/'_docs')
+    aside.mkdir()
+    for o in ('index.html', build.marker): (aside/o).write_text('before')
+    def fail(folder): raise ValueError('no sources')
+    monkeypatch.setattr(build, 'sources', fail)
+    with pytest.raises(ValueError, match='no sources'): build.build(tmp_path/'_docs', tmp_path)
+    assert (tmp_path/'_docs'/'index.html').read_text() == 'before' and not aside.exists()
+
+
+@pytest.mark.parametrize('link', ['nosuch.py', '../../../etc', 'tests/gone.md#there'])
+def test_a_link_to_no_file_stops_the_build(link):
+    with pytest.raises(ValueError, match='leads nowhere'): pages.rewrite(f'[a]({link})', 'nbs')
+
+
+@pytest.mark.parametrize('output', ['<img src=x onerror=f()>', '<table onclick="f()">', '<td><a href="https://e.org">x</a>',
+                                  '<iframe>', '<svg>'])
+def test_an_output_that_runs_or_fetches_stops_the_build(output):
+    with pytest.raises(ValueError, match='more than a table'): pages._html(output)
+    assert '<td>3</td>' in pages._html('<style>td { color: red }</style><table border="1"><tr><td>3</td></tr></table>')
+
+
+def test_weights_are_not_taken_for_another_model(tmp_path):
+    recipe = models.recipes()['small']
+    model, path = recipe.make(), tmp_path/'small.safetensors'
+    save_file(model.state_dict(), path, {'recipe': recipe.text()})
+    assert models.is_kept(recipe.make(), path, recipe.text())
+    def with_gelu():
+        other = recipe.make()
+        other[0][2] = torch.nn.GELU()      # the same numbers, and another network
+        return other
+    assert replace(recipe, make=with_gelu).text() != recipe.text()
+    path.write_bytes(path.read_bytes()[:1000])
+    assert not models.is_kept(recipe.make(), path, recipe.text())
 
 
 def test_without_npm_there_is_a_sentence_in_place_of_the_pad(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(shutil, 'which', lambda _: None)
-    files, drawing, large = build.first_page_files(tmp_path, quick=True)
+    files, drawing = build.first_page_files(tmp_path, quick=True)
     assert not drawing and {'site.js', 'packed/digits.js'} == set(files) and 'npm' in capsys.readouterr().out
-    text = build.first_page(drawing, large)
+    text = build.first_page(files, drawing)
     assert 'npm is not installed' in text and 'learn.js' in text and 'id="pad"' not in text
 
 
@@ -486,8 +545,9 @@ def test_the_pad_can_be_used_without_seeing_it(pad):
     pad.execute_script('arguments[0].focus()', button(pad, 'Example'))
     pad.switch_to.active_element.send_keys(Keys.ENTER)
     wait(pad, answers, 60, 'no answers')
-    [heard] = pad.find_elements(By.CSS_SELECTOR, '.mnist-pad ul[aria-live=polite]')
-    assert heard.text and pad.find_elements(By.CSS_SELECTOR, '.mnist-pad .why figcaption')
+    [heard] = pad.find_elements(By.CSS_SELECTOR, '.mnist-pad .spoken[role=status]')
+    assert [o.rpartition(': ')[2] for o in heard.get_attribute('textContent').split(', ')] == [*answers(pad).values()]
+    assert pad.find_elements(By.CSS_SELECTOR, '.mnist-pad .why figcaption')
     links = [o.get_attribute('href') for o in pad.find_elements(By.CSS_SELECTOR, '.mnist-pad li .name a')]
     assert len(links) == len(answers(pad)) >= 4 and all('.html' in o for o in links)
 
@@ -502,44 +562,69 @@ def test_models_of_two_digits_have_nothing_else_to_say(pad):
 
 
 def pictures():
-    "200 pictures: drawn with pens of any width, MNIST's own, some of them enlarged, and imitated photographs"
+    "200 pictures: drawn with pens of any width, MNIST's own, some of them enlarged or light on dark, and photographs"
     rng, images = np.random.default_rng(1), load_mnist().valid_images.numpy()
     for i in range(45):
         turn = np.eye(2)*rng.uniform(.6, 1.1) + rng.normal(0, .12, (2, 2))
         strokes = [[tuple((turn@(np.array(o) - 140) + 140 + rng.normal(0, 1.5, 2)).clip(25, 255)) for o in stroke]
                    for stroke in example_strokes[(3, 5, 7)[i % 3]]]
         yield np.asarray(draw_strokes(strokes, int(rng.integers(6, 36))))
-    for i in range(130): yield images[i]
-    for i in range(15): yield 255 - np.asarray(Image.fromarray(images[150 + i]).resize((280, 280)))
-    troubles = 'plain sheet', 'hard shadow', 'coloured ink', 'ruled'
-    for i in range(10): yield photograph(images[200 + i], troubles[i % 4], 1, rng)
+    for i in range(109): yield images[i]
+    for i in range(30):
+        large = np.asarray(Image.fromarray(images[150 + i]).resize((280, 280)))
+        yield large if i % 2 else 255 - large
+    troubles = 'plain sheet', 'hard shadow', 'coloured ink', 'ruled', 'squared', 'light on dark', 'two digits', 'blank'
+    for i in range(16): yield photograph(images[200 + i], troubles[i % 8], 1, rng)
+
+
+def refused():
+    "Pictures that nothing can be read from"
+    blank = np.full((280, 280), 255, 'uint8')
+    def with_ink(*where):
+        out = blank.copy()
+        for rows, cols in where: out[slice(*rows), slice(*cols)] = 0
+        return out
+    yield blank
+    yield with_ink(((125, 155), (125, 155)))                        # a blot
+    yield with_ink(((0, 150), (130, 150)))                          # touches the edge
+    yield with_ink(((138, 143), (139, 141)))                        # too small
+    yield with_ink(((60, 220), (60, 80)), ((60, 220), (190, 210)))  # two digits
+
+
+def prepare_both(pad, picture):
+    "What Python and the browser make of a picture, each pixels or the sentence that refuses it"
+    colours = np.ascontiguousarray(picture if picture.ndim == 3 else np.stack([picture]*3, -1))
+    try: mine = prepare_digit(colours).numpy()
+    except ValueError as e: mine = str(e)
+    theirs = pad.execute_script('''
+        const [h, w, text] = arguments, bytes = atob(text), data = new Uint8ClampedArray(4*h*w).fill(255);
+        for (let i = 0; i < h*w; i++) for (let c = 0; c < 3; c++) data[4*i + c] = bytes.charCodeAt(3*i + c);
+        try { return [...prepareDigit({ width: w, height: h, data }).prepared]; }
+        catch (e) { return e.message; }''', *colours.shape[:2], base64.b64encode(colours.tobytes()).decode())
+    return mine, theirs if isinstance(theirs, str) else np.array(theirs, 'float32').reshape(28, 28)
 
 
 def test_the_browser_prepares_as_python_does(pad, keep):
-    off, same, n = [], 0, 0
-    (small, recipe) = models.trained(keep, leave_out=['resnet18'])['small']
+    off, same, (small, _) = [], 0, models.trained(keep, leave_out=['resnet18'])['small']
     for o in pictures():
-        colours = np.ascontiguousarray(o if o.ndim == 3 else np.stack([o]*3, -1))
-        try: mine, refused = prepare_digit(colours).numpy(), None
-        except ValueError as e: mine, refused = None, str(e)
-        theirs = pad.execute_script('''
-            const [h, w, text] = arguments, bytes = atob(text), data = new Uint8ClampedArray(4*h*w).fill(255);
-            for (let i = 0; i < h*w; i++) for (let c = 0; c < 3; c++) data[4*i + c] = bytes.charCodeAt(3*i + c);
-            try { return [...prepareDigit({ width: w, height: h, data }).prepared]; }
-            catch (e) { return e.message; }''',
-            *colours.shape[:2], base64.b64encode(colours.tobytes()).decode())
-        n += 1
-        if refused or isinstance(theirs, str):
-            same += theirs == refused
+        mine, theirs = prepare_both(pad, o)
+        assert type(mine) is type(theirs), (mine, theirs)
+        if isinstance(mine, str):
+            assert theirs == mine
             continue
-        theirs = np.array(theirs, 'float32').reshape(28, 28)
         off.append(255*np.abs(mine - theirs).mean())
         x = (torch.tensor(np.stack([mine, theirs]))[:, None] - models.mnist_mean)/models.mnist_std
         with torch.no_grad(): a, b = small(x).argmax(1)
         same += bool(a == b)
-    assert n == 200 and len(off) > 190
     # of 255; with 2 a change of a constant would pass
-    assert np.mean(off) < .05 and same >= 199, (np.mean(off), np.max(off), same)
+    assert len(off) >= 194 and max(off) < .5 and np.mean(off) < .05, (len(off), max(off), np.mean(off))
+    assert same >= len(off) - 1
+
+
+def test_the_browser_refuses_as_python_does(pad):
+    both = [prepare_both(pad, o) for o in refused()]
+    assert [o for _, o in both] == [o for o, _ in both]
+    assert len({o for o, _ in both}) == len(both)
 
 
 def test_answers_come_soon(pad):
@@ -564,8 +649,9 @@ def test_what_the_page_says_of_doubt_holds_for_these_models(keep):
     for name, (model, recipe) in models.trained(keep, leave_out=['resnet18']).items():
         if name not in found or recipe.large: continue      # ResNet18's takes a minute: `python nbs/_site/doubt.py`
         sure = doubt.certainty(model, recipe, images)
-        assert abs(sure[:5000].quantile(doubt.share) - found[name]['below']) < .02, name
-        assert abs(100*(sure[5000:] < found[name]['below']).float().mean() - found[name]['digits']) < .2, name
+        # weights differ a little from processor to processor
+        assert abs(sure[:5000].quantile(doubt.share) - found[name]['below']) < .06, name
+        assert abs(100*(sure[5000:] < found[name]['below']).float().mean() - found[name]['digits']) < .5, name
 
 
 def test_resnet18_on_demand(pad, keep):
@@ -589,6 +675,7 @@ def test_from_a_file_all_of_it_works(driver, site):
     driver.get((site/'index.html').as_uri())
     wait(driver, lambda d: d.execute_script('return !!window.site?.learner'), 20, 'no learner')
     press(driver, 'step')
+    assert driver.find_element(By.ID, 'learn-numbers').text.startswith('step 1')
     if (site/'_static'/'ort.js').exists(): assert press_example(driver)['small'] == '3'
     driver.get((site/'search.html').as_uri() + '?q=unsqueeze')
     wait(driver, lambda d: d.find_elements(By.CSS_SELECTOR, '#search-results a'), 10, 'nothing found')

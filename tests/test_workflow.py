@@ -58,4 +58,11 @@ def test_a_tag_publishes_the_one_build_that_was_tested():
 
 
 @pytest.mark.parametrize('job', [*jobs.values(), *release['jobs'].values()])
-def test_no_job_runs_for_ever(job): assert job['timeout-minutes'] <= 60
+def test_no_job_runs_for_ever(job): assert job['timeout-minutes'] <= 90
+
+
+def test_the_site_is_published_from_what_was_pushed_and_has_passed():
+    build = read('pages.yml')['jobs']['build']
+    asked = re.split(r'\s*&&\s*', build['if'].partition('||')[2].strip())
+    assert asked == [f'github.event.workflow_run.{o}' for o in (
+        "conclusion == 'success'", "event == 'push'", 'head_repository.full_name == github.repository')]

@@ -31,6 +31,7 @@ const css = `
 .mnist-pad .doubt { grid-column: 1 / -1; }
 .mnist-pad .why { grid-column: 1 / -1; display: flex; gap: .8em; align-items: center; width: auto; }
 .mnist-pad .why img { flex: none; width: 84px; max-height: none; }
+.mnist-pad .spoken { position: absolute; width: 1px; height: 1px; margin: 0; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 .mnist-pad .share { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
 `;
 
@@ -107,7 +108,9 @@ export function showPad(el, asking) {
   const caption = element('p', 'hint', 'What the models see: 28 × 28 pixels');
   const list = element('ul');
   message.setAttribute('role', 'status');
-  list.setAttribute('aria-live', 'polite');
+  // one sentence: with every caption of the list it would be a minute
+  const spoken = element('p', 'spoken');
+  spoken.setAttribute('role', 'status');
   list.setAttribute('aria-label', "The stages' answers");
   const clear = button('Clear', () => { wipe(); send(''); });
   const example = button('Example', showExample);
@@ -118,14 +121,16 @@ export function showPad(el, asking) {
   const details = element('details'), steps = element('div', 'steps');
   details.append(element('summary', '', 'How it was prepared'), steps);
   left.append(paper, clear, example, photograph, file);
-  right.append(message, prepared, caption, details, list);
+  details.addEventListener('toggle', showSteps);
+  right.append(message, spoken, prepared, caption, details, list);
   pad.append(element('style', '', css), left, right);
   el.append(pad);
 
   const pencil = paper.getContext('2d', { willReadFrequently: true });
-  let last = null, timer = null, shown = -1;
+  let last = null, timer = null, shown = -1, turn = 0;
 
   function wipe() {
+    turn++;
     pencil.fillStyle = '#fff';
     pencil.fillRect(0, 0, size, size);
     Object.assign(pencil, { lineWidth: pen, lineCap: 'round', lineJoin: 'round', strokeStyle: '#000' });
@@ -162,10 +167,15 @@ export function showPad(el, asking) {
   }
 
   async function showPhotograph(chosen) {
-    let picture;
-    try { picture = await createImageBitmap(chosen, { imageOrientation: 'from-image' }); }
-    catch {
-      message.textContent = `This browser cannot read ${chosen.name}. Save or send it as JPEG (HEIC is what some telephones take).`;
+    const mine = ++turn;
+    // older browsers do not know the option, and turn pictures by themselves or not at all
+    const picture = await createImageBitmap(chosen, { imageOrientation: 'from-image' })
+      .catch(() => createImageBitmap(chosen)).catch(() => null);
+    if (mine !== turn) return picture?.close();      // something was drawn or cleared meanwhile
+    if (!picture) {
+      const jpeg = chosen.type === 'image/jpeg' || chosen.type === 'image/png';
+      message.textContent = `This browser cannot read ${chosen.name}. ` + (jpeg ? 'It may be damaged, or too large: try a smaller one.'
+        : 'Save or send it as JPEG (HEIC is what some telephones take).');
       return;
     }
     const scale = Math.min(1, largest/Math.max(picture.width, picture.height));
@@ -188,6 +198,7 @@ export function showPad(el, asking) {
     event.preventDefault();
     paper.setPointerCapture(event.pointerId);
     last = { id: event.pointerId, at: place(event) };
+    turn++;
     line(last.at, last.at);
   });
   paper.addEventListener('pointermove', event => {
@@ -205,14 +216,21 @@ export function showPad(el, asking) {
     send(paper.toDataURL('image/png'));
   });
 
+  // A step is its name and a picture, or a function that draws it
+  function showSteps() {
+    const told = details.open ? asking.answers().steps ?? [] : [];
+    steps.replaceChildren(...told.map(([name, o]) => figure('', typeof o === 'function' ? o() : o, '', name)));
+  }
+
   function showAnswers() {
     clearTimeout(timer);
     const answers = asking.answers(), stages = answers.stages ?? [];
     message.textContent = answers.problem || (stages.length ? 'The answers:' : 'Draw one digit, large. The answers appear here.');
     list.replaceChildren(...stages.map(row));
+    spoken.textContent = stages.map(o => `${o.title ?? o.approach}: ${o.digit}`).join(', ');
     details.hidden = !answers.steps?.length;
     if (answers.problem) details.open = true;
-    steps.replaceChildren(...(answers.steps ?? []).map(([name, url]) => figure('', url, '', name)));
+    showSteps();
     prepared.hidden = caption.hidden = !answers.prepared;
     if (!answers.prepared) return;
     const grey = prepared.getContext('2d'), image = grey.createImageData(28, 28);

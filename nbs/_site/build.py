@@ -39,6 +39,10 @@ without_drawing = ('This copy of the site was built where npm is not installed, 
                    'install Node.js, which brings npm, and build it again.')
 
 
+#: A file that says that this command made a folder, and may replace it
+marker = '.made-by-mnist_stages'
+
+
 def looks(settings):
     "How Sphinx is to build it"
     return dict(
@@ -87,15 +91,23 @@ def doubted():
     return (here/'doubt.md').read_text(encoding='utf-8').format(**counted, **kinds, **scribbles)
 
 
-def first_page(drawing, large):
+def first_page(
+    files:dict, # From `first_page_files`
+    drawing:bool, # Is there what answers?
+): # Markdown
     "The first page, with a pad to draw on where there is what answers"
+    large, version = len(files.get('packed/resnet18.js', '')), packing.version(files)
+    runtime = sum(len(v) for k, v in files.items() if k in ('ort.js', 'packed/small.js') or 'ort-' in k)
     scripts = ['site', 'packed/digits', 'learn'] + (['pad', 'prepare', 'draw'] if drawing else [])
     html = {o: (here/'templates'/f'{o}.html').read_text(encoding='utf-8') for o in ('draw', 'learning')}
     if large: html['draw'] = html['draw'].replace('LARGE', f'{large/1e6:.0f}')
     else: html['draw'] = re.sub(r'<button.*?</button>\s*<progress.*?</progress>', '', html['draw'], flags=re.S)
-    learning = html['learning'] + ''.join(f'<script src="_static/{o}.js" defer></script>' for o in scripts)
+    learning = html['learning'] + ''.join(f'<script src="_static/{o}.js?v={version}" defer></script>' for o in scripts)
     text, said = (here/'index.md').read_text(encoding='utf-8'), without_drawing
-    if drawing: said = '\n\n'.join([(here/'draw.md').read_text(encoding='utf-8'), _raw(html['draw']), doubted()])
+    if drawing:
+        said = (here/'draw.md').read_text(encoding='utf-8').format(
+            runtime=f'{runtime/1e6:.0f}', fifth=', and a fifth, ResNet18, when you fetch it' if large else '')
+        said = '\n\n'.join([said, _raw(html['draw']), doubted()])
     return text.replace('<!-- draw -->', f'## Draw a digit\n\n{said}').replace('<!-- learning -->', _raw(learning))
 
 
@@ -108,7 +120,7 @@ def pad_script():
 def first_page_files(
     keep:Path, # Where trained weights and what npm fetched are kept
     quick:bool, # Leave ResNet18 out if its weights are not there yet?
-): # Files below `_static`, whether there is something to draw on, and the bytes of ResNet18
+): # Files below `_static`, and whether there is something to draw on
     "What the first page fetches"
     files = {'packed/digits.js': packing.packed('digits', packing.digits())}
     runtime, listed, doubt = packing.fetch('onnxruntime-web', packing.runtime_files, keep), [], {}
@@ -120,7 +132,7 @@ def first_page_files(
         files['pad.js'] = pad_script()
     else: print(without_drawing)
     files['site.js'] = packing.facts(listed, files, doubt)
-    return files, bool(runtime), len(files.get('packed/resnet18.js', ''))
+    return files, bool(runtime)
 
 
 def run_sphinx(source, out, work):
@@ -142,12 +154,15 @@ def run_sphinx(source, out, work):
         text = text.replace('<div class="highlight"><pre>', '<div class="highlight"><pre tabindex="0">')
         text = text.replace('<div class="table-wrapper', '<div tabindex="0" class="table-wrapper')
         o.write_text(text, encoding='utf-8')
-    (out/'.nojekyll').touch()
+    for o in ('.nojekyll', marker): (out/o).touch()
+
+
+def _aside(out): return out.with_name(f'.{out.name}-site-before')
 
 
 def replace(new, old):
     "Put the folder `new` into the place of `old`"
-    aside = old.with_name(f'.{old.name}-before')
+    aside = _aside(old)
     shutil.rmtree(aside, ignore_errors=True)
     if old.exists(): old.rename(aside)
     try: new.rename(old)
@@ -163,15 +178,18 @@ def build(
     quick:bool=False, # Leave ResNet18 out if its weights are not there yet?
 ):
     "Build the site, whole or not at all"
-    if out.exists() and not (out/'.nojekyll').is_file() and not (out.is_dir() and not any(out.iterdir())):
-        raise ValueError(f'{out} is there and is no site: choose another folder, or empty it.')
+    aside = _aside(out)
+    if aside.exists() and not out.exists(): aside.rename(out)      # a build was killed between its last two steps
+    ours = (out/marker).is_file() and not (out/'.git').exists()
+    if out.exists() and not ours and not (out.is_dir() and not any(out.iterdir())):
+        raise ValueError(f'{out} is there, and was not made by this command: choose another folder, or empty it.')
     out.parent.mkdir(parents=True, exist_ok=True)
-    for o in out.parent.glob(f'.{out.name}-*'): shutil.rmtree(o)      # of builds that were killed
-    with tempfile.TemporaryDirectory(prefix=f'.{out.name}-', dir=out.parent) as tmp:
+    for o in out.parent.glob(f'.{out.name}-site-build-*'): shutil.rmtree(o)      # of builds that were killed
+    with tempfile.TemporaryDirectory(prefix=f'.{out.name}-site-build-', dir=out.parent) as tmp:
         work = Path(tmp)
         sources(work/'source')
-        files, drawing, large = first_page_files(keep, quick)
-        write(work/'source', {'index.md': first_page(drawing, large)})
+        files, drawing = first_page_files(keep, quick)
+        write(work/'source', {'index.md': first_page(files, drawing)})
         write(work/'source'/'extra'/'_static', files)
         run_sphinx(work/'source', work/'site', work)
         replace(work/'site', out)

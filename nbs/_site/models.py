@@ -25,7 +25,7 @@ from pages import root  # noqa: F401      puts tests/ on the path, where the rec
 from scoreboard import fit_quietly, kinds, ten_learner
 
 from mnist_stages import resnet18
-from mnist_stages.app.stages import count_parameters, run_stage
+from mnist_stages.app.stages import run_stage
 from mnist_stages.data import class_means, get_dls
 from mnist_stages.manual_sgd import batch_accuracy, init_params, linear, mnist_loss, train_epoch
 from mnist_stages.relu_net import simple_net
@@ -102,7 +102,8 @@ class Recipe:
 
     def text(self):
         "What is noted in the file of the weights"
-        return f'{sorted((k, _told(v)) for k, v in self.how.items())}, seed {seed}'
+        layers = hashlib.md5(repr(self.make()).encode()).hexdigest()
+        return f'{sorted((k, _told(v)) for k, v in self.how.items())}, seed {seed}, layers {layers}'
 
 
 def recipes():
@@ -138,11 +139,11 @@ def recipes():
 def is_kept(model, path, recipe):
     "Give `model` the weights in a file, if it was made with this recipe and they fit. Was it so?"
     if not path.is_file(): return False
-    with safe_open(path, 'pt') as f: same = (f.metadata() or {}).get('recipe') == recipe
-    if not same: return False
-    try: model.load_state_dict(load(path.read_bytes()))
+    try:
+        with safe_open(path, 'pt') as f: same = (f.metadata() or {}).get('recipe') == recipe
+        if same: model.load_state_dict(load(path.read_bytes()))
     except (RuntimeError, SafetensorError): return False      # the model has other layers now, or the file is damaged
-    return True
+    return same
 
 
 def trained(
@@ -298,5 +299,5 @@ def write_models(
     for name, (model, o) in trained(folder, say, leave_out).items():
         files[f'{name}.onnx'] = to_onnx(model, o.normalised)
         listed.append(dict(name=name, title=o.title, digits=o.digits, link=o.link, shifts=o.shifts, large=o.large,
-                           bytes=len(files[f'{name}.onnx']), parameters=count_parameters(model) or model.means.numel()))
+                           bytes=len(files[f'{name}.onnx'])))
     return files, listed

@@ -3,6 +3,7 @@
 Each is a script with compressed bytes, so that a page can read it from a file, too, where browsers fetch nothing.
 """
 import base64
+import hashlib
 import json
 import shutil
 import subprocess
@@ -59,7 +60,9 @@ def fetch(
             [archive], found = Path(tmp).glob('*.tgz'), Path(tmp)/'found'
             found.mkdir()
             with tarfile.open(archive) as tar:
-                for o in files: (found/Path(o).name).write_bytes(tar.extractfile(f'package/{o}').read())
+                for o in files:
+                    try: (found/Path(o).name).write_bytes(tar.extractfile(f'package/{o}').read())
+                    except KeyError: raise OSError(f'{archive.name} from npm has no {o} any more.') from None
             shutil.rmtree(kept, ignore_errors=True)
             found.rename(kept)
     return {o: (kept/Path(o).name).read_bytes() for o in files}
@@ -81,9 +84,18 @@ def pack_models(files, listed):
                   for o in listed if o.get('large')}
 
 
+def version(files):
+    "Part of the addresses of scripts, so that a browser does not mix those that it kept with new ones"
+    static = (Path(__file__).parent/'static').glob('*.js')
+    whole = sorted(o.read_bytes() for o in static)
+    whole += [o if isinstance(o, bytes) else o.encode() for o in files.values()]
+    return hashlib.sha256(b''.join(whole)).hexdigest()[:10]
+
+
 def facts(listed, files, doubt):
     "The script that tells the page what there is"
     sizes = {Path(k).stem: len(v) for k, v in files.items() if k.startswith('packed/')}
-    site = dict(models=listed, sizes=sizes, doubt=doubt, examples=list(example_strokes.values()),
+    site = dict(models=listed, sizes=sizes, doubt=doubt, version=version(files),
+                examples=list(example_strokes.values()),
                 learn=dict(train=sum(learning), valid=sum(measuring), threes=[learning[0], measuring[0]]))
     return f'window.site = {json.dumps(site)};\n'.encode()

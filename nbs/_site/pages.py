@@ -42,9 +42,10 @@ def _target(link, folder):
     if re.match(r'[a-z]+:', link) or not path: return link
     parts = []
     for o in (PurePosixPath(folder)/path).parts:
-        if o == '..': parts.pop()
+        if o == '..' and parts: parts.pop()
         else: parts.append(o)
     inside = '/'.join(parts)
+    if not (root/inside).exists(): raise ValueError(f'a link of a file in {folder or "the root"} leads nowhere: {link}')
     if inside in pages: return f'/{pages[inside]}.md{hash}{anchor}'
     if inside.endswith('.png'): return f'/images/{parts[-1]}'
     if inside == 'nbs': return '/index.md'
@@ -104,9 +105,12 @@ def _fence(text, *options, language='python'):
 
 
 def _html(text):
-    "A table of an output, without its own style and without anything that would be run or fetched"
+    "A table of an output, without its own style. `ValueError` if something in it would be run or fetched."
     text = re.sub(r'<(style|script)\b.*?</\1>', '', text, flags=re.S)
     text = re.sub(r' (?:border="1"|style="[^"]*")', '', text).strip()
+    other = set(re.findall(r'<(\w+)', text)) - {*'table caption thead tbody tr th td div span p br b'.split()}
+    if other or re.search(r'<[^>]*\s(?:on\w+|src|href)\s*=', text):
+        raise ValueError(f'an output is more than a table, and may fetch or run something: {text[:200]}')
     text = re.sub(r'\n\s*\n', '\n', text)
     return text and f'```{{raw}} html\n<div class="output table" tabindex="0">{text}</div>\n```'
 
@@ -124,7 +128,6 @@ def _output(out, alt, name):
         alt = re.sub(r'([][\\`*_<>$])', r'\\\1', alt)
         return f'![{alt}](/{path})', {path: base64.b64decode(data['image/png'])}
     if 'text/html' in data: return _html(data['text/html']), {}
-    if 'text/markdown' in data: return data['text/markdown'], {}
     if 'text/plain' in data: return _fence(data['text/plain'], ':class: output', language='none'), {}
     raise ValueError(f'{name}: an output of a kind that the site does not show, {list(data)}')
 

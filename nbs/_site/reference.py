@@ -1,6 +1,6 @@
 """The library's reference: a page per module, made from signatures, docments and docstrings.
 
-Each entry leads to the cell of a notebook that explains it, or that is the first to use it.
+Each entry of a lesson leads to the cell of the notebook that explains it.
 """
 import ast
 import importlib
@@ -162,7 +162,8 @@ def module_page(
 
 def index_page():
     "The page above those of the modules"
-    parts = ['# The library', 'Every public function with its parameters, and the cell of a notebook that explains it.']
+    said = 'Every public function with its parameters, and for the lessons the cell of a notebook that explains it.'
+    parts = ['# The library', said]
     for room, names in modules().items():
         title, said = rooms[room]
         rows = []

@@ -1,10 +1,10 @@
 // The drawing half of the first page: models in the browser answer what is drawn on the pad.
-// `window.models` says what there is. Files lie in packed/, compressed and as scripts, so that they can be read from a
+// `window.site.models` says what there is. Files lie in packed/, compressed and as scripts, so that they can be read from a
 // file, too, where browsers fetch nothing.
 
 (() => {
   const base = document.currentScript.src.replace(/[^/]*$/, ''), local = location.protocol === 'file:';
-  const { models, examples, sizes, doubt } = window.site;
+  const { models, examples, sizes, doubt, version, inflate } = window.site;
   const blue = [0, 114, 178], orange = [213, 94, 0];
 
   // Files
@@ -19,18 +19,18 @@
   }
 
   async function packedText(name, progress) {
-    const url = `${base}packed/${name}.js`;
+    const url = `${base}packed/${name}.js?v=${version}`;
     if (window.packed?.[name]) return window.packed[name];
     if (local) {
       await loadScript(url);
       return window.packed[name];
     }
-    let answer;
-    try { answer = await fetch(url); } catch { throw new Error(`${name} could not be fetched: is there a network?`); }
+    const broken = new Error(`${name} could not be fetched: is there a network?`);
+    const answer = await fetch(url).catch(() => { throw broken; });
     if (!answer.ok) throw new Error(`${name} could not be fetched: the host says ${answer.status}.`);
     const reader = answer.body.getReader(), decoder = new TextDecoder(), parts = [];
     for (let got = 0;;) {
-      const { done, value } = await reader.read();
+      const { done, value } = await reader.read().catch(() => { throw broken; });
       if (done) break;
       got += value.length;
       parts.push(decoder.decode(value, { stream: true }));
@@ -41,10 +41,7 @@
   }
 
   async function unpack(name, progress) {
-    const text = atob(await packedText(name, progress)), bytes = new Uint8Array(text.length);
-    for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
-    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream('deflate'));
-    return new Uint8Array(await new Response(stream).arrayBuffer());
+    return inflate(await packedText(name, progress));
   }
 
   // Models
@@ -52,16 +49,25 @@
   const sessions = {};
   let runtime = null;
 
+  // What has failed once inside onnxruntime fails until the page is loaded again
+  function startModel(bytes) {
+    return ort.InferenceSession.create(bytes).catch(e => {
+      throw new Error(`The models could not be started here (${e.message}). Reload the page to try again.`);
+    });
+  }
+
   function startRuntime() {
     runtime ??= (async () => {
-      const [, glue, binary] = await Promise.all([loadScript(`${base}ort.js`), unpack('ort-glue'), unpack('ort-wasm')]);
+      if (!globalThis.WebAssembly || !globalThis.DecompressionStream)
+        throw new Error('This browser cannot run the models. A current version of Firefox, Chrome, Edge or Safari can.');
+      const [, glue, binary, small] = await Promise.all(
+        [loadScript(`${base}ort.js?v=${version}`), ...['ort-glue', 'ort-wasm', 'small'].map(o => unpack(o))]);
       Object.assign(ort.env.wasm, { numThreads: 1, wasmBinary: binary.buffer,
         wasmPaths: { mjs: URL.createObjectURL(new Blob([glue], { type: 'text/javascript' })) } });
       ort.env.logLevel = 'error';
-      const small = await unpack('small');
       let at = 0;
       for (const o of models.filter(o => !o.large)) {
-        sessions[o.name] = await ort.InferenceSession.create(small.slice(at, at + o.bytes));
+        sessions[o.name] = await startModel(small.slice(at, at + o.bytes));
         at += o.bytes;
       }
     })();
@@ -79,7 +85,7 @@
 
   async function startLarge(model, progress) {
     const [bytes] = await Promise.all([unpack(model.name, progress), startRuntime()]);
-    sessions[model.name] = await ort.InferenceSession.create(bytes);
+    sessions[model.name] = await startModel(bytes);
   }
 
   // The picture and its four neighbours, shifted by one pixel; what comes in repeats the border
@@ -110,7 +116,13 @@
     const canvas = document.createElement('canvas');
     Object.assign(canvas, { width: w, height: h });
     const painter = canvas.getContext('2d'), image = painter.createImageData(w, h);
-    for (let i = 0; i < h*w; i++) image.data.set([...colour(i), 255], 4*i);
+    for (let i = 0; i < h*w; i++) {
+      const [red, green, blue] = colour(i);
+      image.data[4*i] = red;
+      image.data[4*i + 1] = green;
+      image.data[4*i + 2] = blue;
+      image.data[4*i + 3] = 255;
+    }
     painter.putImageData(image, 0, 0);
     return canvas.toDataURL();
   }
@@ -163,13 +175,14 @@
       doubt: strange ? `This is no digit that I know (the nearest would be ${digit}).` : undefined };
   }
 
-  // Steps of the preparation as small pictures, ink dark as on the pad
+  // Steps of the preparation as pictures, ink dark as on the pad; drawn when somebody looks at them
 
   function thumbnails(steps) {
     return steps.map(([name, a]) => {
       const colours = Array.isArray(a), { h, w } = colours ? a[0] : a;
-      return [name, picture(h, w, i => colours ? a.map(o => 255*o.data[i])
-        : name === 'the picture' ? Array(3).fill(255*a.data[i]) : Array(3).fill(255*(1 - a.data[i])))];
+      function grey(v) { return [v, v, v]; }
+      return [name, () => picture(h, w, i => colours ? a.map(o => 255*o.data[i])
+        : grey(255*(name === 'the picture' ? a.data[i] : 1 - a.data[i])))];
     });
   }
 
@@ -200,11 +213,13 @@
       let prepared, steps;
       try {
         const image = await pixelsOf(url), start = performance.now();
+        if (mine !== number) return;      // something newer has been drawn
         ({ prepared, steps } = prepareDigit(image));
         const ready = performance.now();
         await startRuntime();
         const stages = [], ms = { prepare: ready - start };
         for (const model of models) {
+          if (mine !== number) return;
           if (!sessions[model.name] || (model.digits.length < 10) !== options.two()) continue;
           const before = performance.now(), said = await run(model, prepared);
           ms[model.name] = performance.now() - before;
@@ -230,13 +245,13 @@
   function start() {
     const place = document.querySelector('#pad'), two = document.querySelector('#two');
     const fetchLarge = document.querySelector('#fetch-large'), bar = document.querySelector('#large-progress');
-    const note = document.querySelector('#draw-note'), large = models.find(o => o.large);
+    const note = document.querySelector('#draw-note'), said = document.querySelector('#large-said'), large = models.find(o => o.large);
     const asking = askHere({ two: () => two.checked });
     showPad(place, asking);
-    // so that the models are there when the first stroke is
+    // they come while the first stroke is drawn
     let warm;
-    for (const o of ['pointerenter', 'touchstart', 'focusin'])
-      place.addEventListener(o, () => { warm ??= startRuntime().then(warmUp).catch(() => { warm = undefined; }); }, { passive: true });
+    for (const o of ['pointerdown', 'focusin'])
+      place.addEventListener(o, () => { warm ??= startRuntime().then(warmUp).catch(() => { warm = undefined; }); });
     two.addEventListener('change', () => {
       note.hidden = !two.checked;
       asking.again();
@@ -244,17 +259,19 @@
     fetchLarge?.addEventListener('click', async () => {
       fetchLarge.disabled = true;
       bar.hidden = false;
+      said.textContent = '';
       try {
         await startLarge(large, share => { bar.value = share; });
-        fetchLarge.textContent = 'ResNet18 is here';
+        fetchLarge.hidden = true;
+        said.textContent = 'ResNet18 is here.';
         asking.again();
       } catch (e) {
         fetchLarge.disabled = false;
-        fetchLarge.textContent = `${e.message} Try again`;
+        said.textContent = e.message;
       }
       bar.hidden = true;
     });
-    Object.assign(window.site, { startRuntime, run, sessions, asking });
+    window.site.asking = asking;
   }
 
   start();

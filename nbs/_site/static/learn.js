@@ -1,5 +1,12 @@
 // The learning half of the first page: notebook 01's loop, 785 numbers, live. The address carries seed and switches.
 
+// Bytes that were compressed and written as text
+window.site.inflate = async text => {
+  const bytes = Uint8Array.from(atob(text), o => o.charCodeAt(0));
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream('deflate'));
+  return new Uint8Array(await new Response(stream).arrayBuffer());
+};
+
 (() => {
   const { train, valid, threes } = window.site.learn;      // numbers of pictures; threes come first in both parts
   const pixels = 784, batch = 20, perSecond = 120, traced = 100, longest = 800;
@@ -88,7 +95,8 @@
         calledThree += said;
         slope = Math.max(slope, p*(1 - p));
       }
-      this.accuracies = grown(this.accuracies, [this.steps, right/valid]);
+      if (this.accuracies.at(-1)?.[0] !== this.steps)
+        this.accuracies = grown(this.accuracies, [this.steps, right/valid]);
       return { accuracy: right/valid, calledThree: calledThree/valid, slope };
     }
   }
@@ -169,6 +177,8 @@
     sorted: 'It calls everything a three, and so it is right about every three, and that is the share of threes. In ' +
       'batches that are in order it sees nothing but one kind of digit for half an epoch. Notebook 02, section 5, ' +
       'works out why.',
+    oneKind: 'It calls nearly everything the digit that it saw last: batches that are in order hold one kind only for ' +
+      'half an epoch.',
     saturated: 'It is saturated: all predictions lie so far on one side that there is next to no slope to come back ' +
       'on. A loss that is never above 1 cannot explode; too large a step does this instead.',
     random: 'Random numbers, so random answers. Press Run, or Step for one step at a time.',
@@ -176,18 +186,20 @@
     piling: 'Gradients pile up: each step repeats the ones before it and adds its own. It may learn all the same, ' +
       'which makes such a mistake hard to notice.',
     learned: 'It has learned where a three has its ink and a seven has not: nobody told it.',
-    learns: 'It learns.' };
+    learns: 'It learns.',
+    yet: 'Its answers are no good yet.' };
 
   function state({ accuracy, calledThree, slope }) {
-    const { loss, losses, steps: n, squared, sorted, zero } = learner;
-    const onOneSide = calledThree === 1 || calledThree === 0;
+    const { loss, losses, accuracies, steps: n, squared, sorted, zero } = learner;
+    const onOneSide = calledThree === 1 || calledThree === 0, mostly = calledThree > .9 || calledThree < .1;
     if (n && !isFinite(loss)) return 'exploded';
     if (!n) return learner.start.some(v => v) ? 'random' : 'zeros';
     if (squared && loss > 10*losses[0][1]) return 'explodes';
-    if (sorted && calledThree === 1) return 'sorted';
+    if (sorted && mostly) return calledThree === 1 ? 'sorted' : 'oneKind';
     if (onOneSide && !squared && slope < .01) return 'saturated';
     if (!zero) return 'piling';
-    return accuracy > .95 ? 'learned' : 'learns';
+    if (accuracy > .95) return 'learned';
+    return accuracy > Math.max(.6, accuracies[0][1]) ? 'learns' : 'yet';
   }
 
   function show() {
@@ -229,9 +241,7 @@
   }
 
   async function unpack() {
-    const text = atob(window.packed.digits), bytes = Uint8Array.from(text, o => o.charCodeAt(0));
-    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream('deflate'));
-    return Float32Array.from(new Uint8Array(await new Response(stream).arrayBuffer()), v => v/255);
+    return Float32Array.from(await window.site.inflate(window.packed.digits), v => v/255);
   }
 
   async function start() {
@@ -254,8 +264,13 @@
     addEventListener('hashchange', () => { if (fromAddress()) reset(); });
     // a link to the address that is there already changes no address
     for (const o of document.querySelectorAll('a[href^="#learn?"]'))
-      o.addEventListener('click', () => { if (o.hash === location.hash && fromAddress()) reset(); });
-    addEventListener('resize', () => show());
+      if (o !== find('link')) o.addEventListener('click', () => { if (o.hash === location.hash && fromAddress()) reset(); });
+    addEventListener('resize', show);
+    new MutationObserver(show).observe(document.body, { attributeFilter: ['data-theme'] });      // light or dark
+    find('link').addEventListener('click', event => {      // learning goes on; only the address changes
+      event.preventDefault();
+      history.replaceState(null, '', address());
+    });
     if (asked) document.querySelector('#learn').scrollIntoView();
   }
 
