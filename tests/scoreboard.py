@@ -99,10 +99,10 @@ def ten_learner(model, bs, **kwargs):
     return Learner(get_mnist_dls(bs), model, loss_func=CrossEntropyLossFlat(), metrics=accuracy, **kwargs)
 
 
-def fit_quietly(learn, epochs, lr, cycle=False):
+def fit_quietly(learn, epochs, lr, cycle=False, **kwargs):
     "Train, and say nothing. Gives the seconds that it took."
     start = time.perf_counter()
-    with learn.no_bar(), learn.no_logging(): (learn.fit_one_cycle if cycle else learn.fit)(epochs, lr)
+    with learn.no_bar(), learn.no_logging(): (learn.fit_one_cycle if cycle else learn.fit)(epochs, lr, **kwargs)
     return time.perf_counter() - start
 
 
@@ -171,9 +171,7 @@ def measure_controls():
 
 def timed_fit(learn, lr, **kwargs):
     "Seconds and accuracy of one epoch, as fastai measures them"
-    start = time.perf_counter()
-    with learn.no_bar(), learn.no_logging(): learn.fit_one_cycle(1, lr, **kwargs)
-    return time.perf_counter() - start, learn.recorder.values[-1][2]
+    return fit_quietly(learn, 1, lr, cycle=True, **kwargs), learn.recorder.values[-1][2]
 
 
 def published():

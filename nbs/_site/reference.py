@@ -162,8 +162,8 @@ def module_page(
 
 def index_page():
     "The page above those of the modules"
-    said = 'Every public function with its parameters, and for the lessons the cell of a notebook that explains it.'
-    parts = ['# The library', said]
+    begin = 'Every public function with its parameters, and for the lessons the cell of a notebook that explains it.'
+    parts = ['# The library', begin]
     for room, names in modules().items():
         title, said = rooms[room]
         rows = []

@@ -1,6 +1,6 @@
 // The drawing half of the first page: models in the browser answer what is drawn on the pad.
-// `window.site.models` says what there is. Files lie in packed/, compressed and as scripts, so that they can be read from a
-// file, too, where browsers fetch nothing.
+// `window.site.models` says what there is. Files lie in packed/, compressed and as scripts, so that they can be read
+// from a file, too, where browsers fetch nothing.
 
 (() => {
   const base = document.currentScript.src.replace(/[^/]*$/, ''), local = location.protocol === 'file:';
@@ -245,7 +245,8 @@
   function start() {
     const place = document.querySelector('#pad'), two = document.querySelector('#two');
     const fetchLarge = document.querySelector('#fetch-large'), bar = document.querySelector('#large-progress');
-    const note = document.querySelector('#draw-note'), said = document.querySelector('#large-said'), large = models.find(o => o.large);
+    const said = document.querySelector('#large-said'), large = models.find(o => o.large);
+    const note = document.querySelector('#draw-note');
     const asking = askHere({ two: () => two.checked });
     showPad(place, asking);
     // they come while the first stroke is drawn

@@ -28,8 +28,9 @@ window.site.inflate = async text => {
   }
 
   // One more point of a curve, which keeps every second one when it gets long
-  function grown(curve, point) {
-    return [...(curve.length < longest ? curve : curve.filter((_, i) => i % 2 === 0)), point];
+  function add(curve, point) {
+    if (curve.length >= longest) curve.splice(0, curve.length, ...curve.filter((_, i) => i % 2 === 0));
+    curve.push(point);
   }
 
   class Learner {
@@ -81,7 +82,7 @@ window.site.inflate = async text => {
       this.shown.set(this.gradient);
       if (this.zero) this.gradient.fill(0);
       this.loss = loss/chosen.length;
-      this.losses = grown(this.losses, [this.steps, this.loss]);
+      add(this.losses, [this.steps, this.loss]);
       if (this.steps < traced) this.batches.push(chosen);
       this.steps++;
     }
@@ -95,8 +96,7 @@ window.site.inflate = async text => {
         calledThree += said;
         slope = Math.max(slope, p*(1 - p));
       }
-      if (this.accuracies.at(-1)?.[0] !== this.steps)
-        this.accuracies = grown(this.accuracies, [this.steps, right/valid]);
+      if (this.accuracies.at(-1)?.[0] !== this.steps) add(this.accuracies, [this.steps, right/valid]);
       return { accuracy: right/valid, calledThree: calledThree/valid, slope };
     }
   }

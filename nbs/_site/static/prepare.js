@@ -155,7 +155,10 @@ globalThis.prepareDigit = (() => {
     return out;
   }
 
-  function bothWays(a, line) { return alongRows(transposed(alongRows(transposed(a), line)), line); }
+  // Down, then along; each with a mask of its own, or with none. The first one is turned, as the picture is.
+  function bothWays(a, line, down = null, along = null) {
+    return alongRows(transposed(alongRows(transposed(a), line, down)), line, along);
+  }
 
   // (Both filters hand their buffers on as arguments: what a function finds around it is slow to reach.)
 
@@ -183,7 +186,7 @@ globalThis.prepareDigit = (() => {
     for (let k = 0; k <= radius; k++) weights[k] /= sum;
     function line(from, to, where) { smoothed(from, to, weights, wide, where); }
     const reached = where && transposed(alongRows(where, extreme(2*radius + 1)));
-    return alongRows(transposed(alongRows(transposed(a), line, reached)), line, where);
+    return bothWays(a, line, reached, where);
   }
 
   // The largest number in a window around each place, by blocks: three comparisons a number
