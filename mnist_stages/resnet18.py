@@ -52,8 +52,9 @@ def resnet(n_out:int=10, ch_in:int=1) -> nn.Sequential:
 
 # %% ../nbs/04_resnet18.ipynb #mnistr18
 def mnist_resnet18() -> nn.Module: # Maps images `[n, 1, 28, 28]` to predictions `[n, 10]`
-    "An untrained ResNet18 for one channel and ten classes"
-    return resnet(10, 1)
+    "An untrained ResNet18 for one channel, ten classes and the middle 24 × 24 pixels"
+    parts = dict(resnet(10, 1).named_children())
+    return nn.Sequential(OrderedDict(middle=nn.ZeroPad2d(-2), **parts))
 
 # %% ../nbs/04_resnet18.ipynb #0da111ef
 import fastai.callback.schedule     # gives `Learner` its `fit_one_cycle`

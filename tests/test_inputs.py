@@ -48,6 +48,7 @@ from mnist_stages.tools.pictures import draw_rings_and_crosses, draw_strokes, ex
 from mnist_stages.tools.results import (
     StageResult, first_runs, ladder_table, load_scoreboard, plot_learning_curves, results_table, save_figure,
     scoreboard_table)
+from mnist_stages.tools.timing import best_seconds, time_layers
 from mnist_stages.tools.versions import check_torchvision, check_versions
 
 nan, inf = math.nan, math.inf
@@ -357,6 +358,8 @@ bad = {
     'mnist_learner: threes and sevens': (lambda: mnist_learner(tiny_dls()), ValueError, '[6, 784]'),
     'mnist_learner: a name': (lambda: mnist_learner(ten_dls(), 'resnet18'), TypeError, "'resnet18'"),
     'mnist_learner: a negative shift': (lambda: mnist_learner(ten_dls(), small(), -1), ValueError, 'by=-1'),
+    'best_seconds: n 0': (lambda: best_seconds(lambda: 1, 0), ValueError, 'n=0'),
+    'time_layers: one layer': (lambda: time_layers(net(), torch.ones(2, 784)), ValueError, 'nn.Sequential'),
     'AccuracyProbe: n 0': (lambda: AccuracyProbe(xb4, zeros, 0), ValueError, 'n=0'),
     'AccuracyProbe: too few labels': (lambda: AccuracyProbe(xb4, zeros[:5]), ValueError, '5 labels'),
     'AccuracyProbe: no images': (lambda: AccuracyProbe(xb4[:0], zeros[:0]), ValueError, '0 images'),
@@ -407,6 +410,8 @@ bad = {
     'save_model: a result': (lambda: save_model(untrained, 'x'), TypeError, 'DigitReader'),
     'save_model: another network': (lambda: save_model(DigitReader(small()), 'x'), ValueError, 'ResNet18'),
     'save_model: uncropped': (lambda: save_model(DigitReader(mnist_resnet18()), 'x'), ValueError, 'ResNet18'),
+    'save_model: on all pixels':
+        (lambda: save_model(DigitReader(crop_kernels(resnet(10, 1))), 'x'), ValueError, 'ResNet18'),
     'save_model: no such folder':
         (lambda: save_model(DigitReader(cropped()), 'no/such/x'), FileNotFoundError, 'no folder'),
     'load_model: no such file': (lambda: load_model('no/such/x'), FileNotFoundError, 'There is no file'),
@@ -414,6 +419,7 @@ bad = {
     'load_model: HTML': (lambda: load(b'<html>'), ValueError, 'save_model'),
     'load_model: half of a file': (lambda: load(state()[:9999]), ValueError, 'save_model'),
     'load_model: other weights': (lambda: load(safetensors.torch.save({'a': z})), ValueError, 'save_model'),
+    'load_model: of an earlier version': (lambda: load(state()), ValueError, 'earlier version'),
     'load_model: NaN': (lambda: load(state(lambda o: o*nan if o.is_floating_point() else o)), ValueError, 'NaN'),
     'load_model: no such device': (lambda: load_model('x', 'abacus'), ValueError, 'abacus'),
     'plot_answers: no result': (lambda: plot_answers([seven], [None]), TypeError, 'list of StageResults'),
@@ -659,6 +665,7 @@ elsewhere = {
     'test_notebooks.py': 'nbdev_one_at_a_time',
     'test_grade.py': 'grade split_exercises answer_of original_of',
     'test_scoreboard.py': 'load_scoreboard plot_scoreboard',
+    'test_timing.py': 'best_seconds count_gflop time_layers',
     'test_plots.py': 'use_style show_numbers draw_steps draw_net show_answers plot_answers plot_batch_sizes '
                      'plot_confusion plot_curves plot_cycle plot_descents plot_differences plot_fits plot_losses '
                      'plot_nearer plot_panels plot_regions plot_runs plot_shares plot_starts plot_steps plot_verdicts '

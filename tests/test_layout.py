@@ -11,7 +11,7 @@ from conftest import exported, lessons, modules, package, root
 tools, app = 'mnist_stages.tools', 'mnist_stages.app'
 #: What each tool may import of this package; a tool that stands not here may import none
 tools_may = {'': ['versions'], 'check': ['versions'], 'files': ['check'], 'pictures': ['check'], 'paper': ['check'],
-             'results': ['check', 'files']}
+             'results': ['check', 'files'], 'timing': ['check']}
 #: Here an import inside a function has a reason: nothing heavy before the arguments are read, a developers' tool
 may_import_late = ['mnist_stages.__main__', f'{app}.cli', f'{tools}.testing']
 #: These never run before what they import was looked at: `cli` does that in a function, `grade` needs no torch

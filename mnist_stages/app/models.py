@@ -8,6 +8,10 @@ from pathlib import Path
 import safetensors.torch
 
 
+#: In each file: the shapes of the weights do not tell which pixels they were trained on
+_made_for = {'pixels': 'middle 24 x 24'}
+
+
 def _model_of(weights):
     "Stage 4's network with these weights. `RuntimeError` if they do not fit, `ValueError` if they are not numbers."
     model = crop_kernels(mnist_resnet18())
@@ -28,11 +32,11 @@ def save_model(
     if not isinstance(reader, DigitReader):
         raise TypeError(f'reader must be a DigitReader, such as run_stage(4).predict, not {reader!r:.80}')
     weights = {name: o.detach().cpu().contiguous() for name, o in reader.model.state_dict().items()}
-    try: _model_of(weights)
-    except RuntimeError:
-        raise ValueError('only a ResNet18 as mnist_learner makes it can be saved: '
-                         'this model has other weights') from None
-    write_whole(Path(path), safetensors.torch.save(weights))
+    try: fitting = type(next(reader.model.children())) is type(_model_of(weights).middle)
+    except RuntimeError: fitting = False
+    if not fitting:
+        raise ValueError('only a ResNet18 as mnist_learner makes it can be saved: this model has other layers')
+    write_whole(Path(path), safetensors.torch.save(weights, _made_for))
 
 
 def load_model(
@@ -42,7 +46,11 @@ def load_model(
     "Load what `save_model` saved. `FileNotFoundError` if there is no such file, `ValueError` if it is something else."
     path, device = Path(path), check.device(device)
     if not path.is_file(): raise FileNotFoundError(f'There is no file {path}. save_model writes one.')
-    try: model = _model_of(safetensors.torch.load(path.read_bytes()))
+    try:
+        model = _model_of(safetensors.torch.load(path.read_bytes()))
+        with safetensors.safe_open(path, 'pt') as file: made_for = file.metadata()
     except (safetensors.SafetensorError, RuntimeError, ValueError) as e:
         raise ValueError(f'{path} is not a model that save_model wrote: {str(e).splitlines()[0]}') from None
+    if made_for != _made_for:
+        raise ValueError(f'{path} was written by an earlier version, whose network looked at other pixels: train again')
     return DigitReader(model.to(device)).eval()

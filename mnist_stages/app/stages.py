@@ -49,7 +49,8 @@ class StageProgress(StopAtNaN):
 class AccuracyProbe(StopAtNaN):
     """Measure accuracy on a fixed batch several times an epoch, and at its end
 
-    Kept in `seen` (training images so far) and `accs`. The whole validation set is looked at after the last epoch only.
+    Kept in `seen` (training images so far) and `accs`. The `Learner` itself does not validate, so its recorder has
+    training losses only: ask a `DigitReader` afterwards.
     """
     def __init__(self,
         images:torch.Tensor, # Images to look at
@@ -63,14 +64,16 @@ class AccuracyProbe(StopAtNaN):
                              f'not {len(images)} images and {len(labels)} labels')
         self.images, self.labels, self.n, self.progress, self.seen, self.accs = images, labels, n, progress, [], []
 
-    def before_validate(self):
-        if self.epoch < self.n_epoch - 1: raise CancelValidException
+    def before_validate(self): raise CancelValidException
 
     def after_batch(self):
         done = self.iter + 1
         if not self.training or done < self.n_iter and done % max(1, self.n_iter//self.n): return
         self.model.eval()
-        with torch.no_grad(): acc = accuracy(self.model(self.images), self.labels).item()
+        with torch.no_grad():
+            preds = self.model(self.images)
+            check.loss(self.loss_func(preds, self.labels))
+        acc = accuracy(preds, self.labels).item()
         self.model.train()
         self.seen.append(self.train_iter*len(self.yb[0]))
         self.accs.append(acc)

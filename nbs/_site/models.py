@@ -250,6 +250,9 @@ def _network(g, x, layers):
         elif isinstance(layer, nn.MaxPool2d):
             k, s, p = layer.kernel_size, layer.stride, layer.padding
             x = g.add('MaxPool', x, kernel_shape=[k, k], strides=[s, s], pads=[p]*4)
+        elif isinstance(layer, nn.ZeroPad2d):
+            left, right, top, bottom = layer.padding
+            x = g.add('Pad', x, g.whole_numbers([0, 0, top, left, 0, 0, bottom, right]))
         elif isinstance(layer, nn.AdaptiveAvgPool2d): x = g.add('GlobalAveragePool', x)
         elif isinstance(layer, nn.Flatten): x = g.add('Flatten', x)
         elif isinstance(layer, ResBlock): x = _block(g, x, layer)
