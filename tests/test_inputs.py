@@ -409,6 +409,7 @@ bad = {
     'DigitPad: a single result': (lambda: DigitPad(untrained), TypeError, 'list of StageResults'),
     'save_model: a result': (lambda: save_model(untrained, 'x'), TypeError, 'DigitReader'),
     'save_model: another network': (lambda: save_model(DigitReader(small()), 'x'), ValueError, 'ResNet18'),
+    'save_model: one layer': (lambda: save_model(DigitReader(net()), 'x'), ValueError, 'ResNet18'),
     'save_model: uncropped': (lambda: save_model(DigitReader(mnist_resnet18()), 'x'), ValueError, 'ResNet18'),
     'save_model: on all pixels':
         (lambda: save_model(DigitReader(crop_kernels(resnet(10, 1))), 'x'), ValueError, 'ResNet18'),

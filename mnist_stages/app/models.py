@@ -32,9 +32,9 @@ def save_model(
     if not isinstance(reader, DigitReader):
         raise TypeError(f'reader must be a DigitReader, such as run_stage(4).predict, not {reader!r:.80}')
     weights = {name: o.detach().cpu().contiguous() for name, o in reader.model.state_dict().items()}
-    try: fitting = type(next(reader.model.children())) is type(_model_of(weights).middle)
-    except RuntimeError: fitting = False
-    if not fitting:
+    try: fits = _model_of(weights) and hasattr(reader.model, 'middle')
+    except RuntimeError: fits = False
+    if not fits:
         raise ValueError('only a ResNet18 as mnist_learner makes it can be saved: this model has other layers')
     write_whole(Path(path), safetensors.torch.save(weights, _made_for))
 
@@ -47,8 +47,8 @@ def load_model(
     path, device = Path(path), check.device(device)
     if not path.is_file(): raise FileNotFoundError(f'There is no file {path}. save_model writes one.')
     try:
-        model = _model_of(safetensors.torch.load(path.read_bytes()))
-        with safetensors.safe_open(path, 'pt') as file: made_for = file.metadata()
+        with safetensors.safe_open(path, 'pt') as file:
+            made_for, model = file.metadata(), _model_of({name: file.get_tensor(name) for name in file.keys()})
     except (safetensors.SafetensorError, RuntimeError, ValueError) as e:
         raise ValueError(f'{path} is not a model that save_model wrote: {str(e).splitlines()[0]}') from None
     if made_for != _made_for:
