@@ -45,6 +45,7 @@ def test_ratios_by_hand():
 def test_an_epoch_from_its_first_batches():
     o = {'seconds': 10, 'train': [4, 1, 1], 'valid': [2, .5], 'n_train': 103, 'n_valid': 6}
     assert run.whole_epoch(o) == 10 + 100*1 + 4*.5
+    assert run.whole_epoch({**o, 'valid': []}) == 10 + 100*1
 
 
 def test_whole_epochs_by_hand():
@@ -55,7 +56,7 @@ def test_whole_epochs_by_hand():
     rows = run.training_rows(three, whole=True)
     expected = [('s', 4, 2), ('s', 4, 2), ('s', 2, 1), ('s', 2, 1), ('%', 2, 1)]
     assert [(o.unit, len(o.ours), len(o.other)) for o in rows] == expected
-    assert [o.ratios for o in rows[:4]] == [[.5, .5], [.25, .25], [22/40, 20/40], [9/16, 9/16]]
+    assert [o.ratios for o in rows[:4]] == [[.5, .5], [.25, .25], [22/40, 20/40], [.5, .5]]
     assert rows[4].figures(rows[4].ours) == (pytest.approx(99.1), 99.2)
 
 
@@ -90,4 +91,4 @@ def test_a_clock_stops_an_epoch_early():
             "o['bs'], min(o['train']) > 0, sum(o['train'] + o['valid']) < o['seconds'])")
     env = {**os.environ, 'PYTHONPATH': os.pathsep.join([str(folder), os.environ.get('PYTHONPATH', '')])}
     done = subprocess.run([sys.executable, '-c', code], env=env, capture_output=True, text=True)
-    assert done.stdout.split() == '3 2 468 128 True True'.split(), done.stderr
+    assert done.stdout.split() == '3 0 468 128 True True'.split(), done.stderr
