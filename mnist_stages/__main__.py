@@ -17,11 +17,10 @@ def command() -> int: # Exit status, as `mnist_stages.app.cli.main` gives it; an
     in_main_thread = threading.current_thread() is threading.main_thread()
     own = in_main_thread and signal.getsignal(signal.SIGINT) is signal.default_int_handler
     if own: signal.signal(signal.SIGINT, _quit)
-    gc.set_threshold(100_000)      # what is imported stays: to look through it for garbage takes half a second
     from .app.cli import main      # only now: this takes some milliseconds, and what it imports later seconds
     try: return main()
     finally:
-        gc.freeze()                # and as much again when Python ends
+        gc.freeze()      # Python ends: to look once more for garbage takes half a second
         if own: signal.signal(signal.SIGINT, signal.SIG_DFL)       # all is said: an interrupt may end Python, silently
 
 

@@ -45,7 +45,8 @@ def test_ratios_by_hand():
 def test_an_epoch_from_its_first_batches():
     o = {'seconds': 10, 'train': [4, 1, 1], 'valid': [2, .5], 'n_train': 103, 'n_valid': 6}
     assert run.whole_epoch(o) == 10 + 100*1 + 4*.5
-    assert run.whole_epoch({**o, 'valid': []}) == 10 + 100*1
+    assert run.whole_epoch({**o, 'valid': [], 'n_valid': 0}) == 10 + 100*1
+    with pytest.raises(ValueError): run.whole_epoch({**o, 'valid': []})
 
 
 def test_whole_epochs_by_hand():
@@ -88,7 +89,7 @@ def test_pytest_collects_none_of_them_by_itself():
 def test_a_clock_stops_an_epoch_early():
     "What the training benchmarks rest on, in a process of its own: it keeps fastai from the GPU"
     code = ("from pipelines import fit; o = fit('ours', 3, 2); print(len(o['train']), len(o['valid']), o['n_train'], "
-            "o['bs'], min(o['train']) > 0, sum(o['train'] + o['valid']) < o['seconds'])")
+            "o['n_valid'], o['bs'], min(o['train']) > 0, sum(o['train'] + o['valid']) < o['seconds'])")
     env = {**os.environ, 'PYTHONPATH': os.pathsep.join([str(folder), os.environ.get('PYTHONPATH', '')])}
     done = subprocess.run([sys.executable, '-c', code], env=env, capture_output=True, text=True)
-    assert done.stdout.split() == '3 0 468 128 True True'.split(), done.stderr
+    assert done.stdout.split() == '3 0 468 0 128 True True'.split(), done.stderr

@@ -1,4 +1,5 @@
 "The command `mnist_stages`, as a terminal sees it"
+import gc
 import io
 import json
 import os
@@ -12,6 +13,7 @@ from conftest import root
 from PIL import Image
 
 import mnist_stages
+from mnist_stages.app import cli
 from mnist_stages.app.cli import TerminalProgress, main
 from mnist_stages.app.stages import stage_pixel_similarity
 
@@ -251,3 +253,15 @@ def test_an_interrupt_of_main_called_from_python_is_one_line_and_130(monkeypatch
     monkeypatch.setattr('mnist_stages.app.stages.run_stage', run_stage)
     assert main(['--out', str(tmp_path/'x.png')]) == 130
     assert tuple(capsys.readouterr()) == ('', interrupted) and list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize('enabled', [True, False])
+def test_garbage_is_not_looked_for_while_importing(enabled):
+    before = gc.isenabled()
+    try:
+        (gc.enable if enabled else gc.disable)()
+        with pytest.raises(ImportError), cli._importing():
+            assert not gc.isenabled()
+            import mnist_stages.spam  # noqa: F401
+        assert gc.isenabled() is enabled
+    finally: (gc.enable if before else gc.disable)()

@@ -1,15 +1,17 @@
 "What a stage reports, with models that train in no time"
+import numpy as np
 import pytest
 import torch
-from fastai.callback.core import Callback
+from fastai.callback.core import (
+    Callback, CancelBatchException, CancelEpochException, CancelStepException, CancelTrainException, event)
 from fastai.data.load import DataLoader
 from fastai.learner import Learner
 from fastai.optimizer import SGD
 from fastai.torch_core import set_seed
 from torch import nn
-from torch.utils.data import TensorDataset
+from torch.utils.data import Subset, TensorDataset
 
-from mnist_stages.app.stages import ListenersLearner, fit_mnist
+from mnist_stages.app.stages import ListeningLearner, fit_mnist
 from mnist_stages.data import DataLoaders
 from mnist_stages.manual_sgd import batch_accuracy, mnist_loss
 from mnist_stages.resnet18 import DigitReader, get_mnist_dls, mnist_learner, normalise
@@ -43,44 +45,75 @@ def test_fit_mnist_for_two_epochs():
     assert torch.equal(result.predict(m.valid_images[:9]/255).argmax(1)[:3], m.valid_labels[:3])
 
 
-class Heard(Callback):
-    "Notes some events"
-    def __init__(self, **kwargs):
-        super().__init__(**kwargs)
-        self.events = []
+events = [o for o in vars(event) if not o.startswith('_')]
 
-    def before_fit(self): self.events.append('fit')
-    def after_batch(self): self.events.append(self.training)
-    def after_cancel_epoch(self): self.events.append('cancelled')
+
+def listener(heard, order, **cancel):
+    "A callback that notes every event, and raises the exception that `cancel` has for an event's first time"
+    def note(name):
+        def noted(self):
+            heard.append((order, name, self.training if name == 'after_batch' else None))
+            if name in cancel: raise cancel.pop(name)
+        return noted
+    return type('Listener', (Callback,), {'order': order, **{o: note(o) for o in events}})()
+
+
+class Quiet(Callback):
+    "Notes one event of many"
+    def __init__(self): self.seen = 0
+    def after_loss(self): self.seen += 1
+
+
+class Everything(Callback):
+    "Hears events in its own way"
+    order = 50
+    def __init__(self): self.heard = []
+    def __call__(self, event_name): self.heard.append(event_name)
 
 
 def few_batches(bs=4, **kwargs):
     torch.manual_seed(2)
     data = TensorDataset(torch.rand(10, 3), torch.tensor([[0], [1]]*5))
-    return TensorDataLoader(data, bs=bs, **kwargs)
+    return TensorDataLoader(data, **{'bs': bs, **kwargs})
 
 
-def test_listeners_learner_is_a_learner():
-    "The same weights, losses and events, those of a callback made of functions too; `run` is set back after a fit"
+def test_a_listening_learner_is_a_learner():
+    "The same events in the same order, cancelled ones too, and the same weights to the bit"
     def trained(cls):
         set_seed(3)
-        dls, model, losses = DataLoaders(few_batches(shuffle=True), few_batches()), nn.Linear(3, 1), []
+        dls, model, heard, losses = DataLoaders(few_batches(shuffle=True), few_batches()), nn.Linear(3, 1), [], []
         learn = cls(dls, model, opt_func=SGD, loss_func=mnist_loss, metrics=batch_accuracy)
-        heard, quiet = Heard(after_pred=lambda self: losses.append(self.pred.detach().clone())), Heard()
+        quiet, everything = Quiet(), Everything()
+        cbs = [listener(heard, -9, after_pred=CancelBatchException, before_step=CancelStepException),
+               listener(heard, 60, before_train=CancelTrainException, before_validate=CancelEpochException),
+               quiet, everything, Callback(after_loss=lambda self: losses.append(self.loss.item()))]
         with learn.no_bar(), learn.no_logging():
-            learn.fit(3, 1., cbs=[heard, quiet])
+            learn.fit(3, 1., cbs=cbs)
             quiet.run = False
-            learn.fit(1, 1., cbs=[heard, quiet])
-        assert len(losses) == 4*(3 + 3) and quiet.run and quiet.events == heard.events[:19]
-        return learn.recorder.values, list(model.parameters()), losses, heard.events, learn.validate()
-    (rows, params, losses, events, valid), (rows_2, params_2, losses_2, events_2, valid_2) = map(
-        trained, (Learner, ListenersLearner))
-    assert [list(o) for o in rows] == [list(o) for o in rows_2] and events == events_2 and list(valid) == list(valid_2)
-    for a, b in zip(params + losses, params_2 + losses_2, strict=True): assert torch.equal(a, b)
+            learn.fit(1, 1., cbs=cbs)
+            rows = [list(o) for o in learn.recorder.values]
+            seen = quiet.run, quiet.seen, everything.heard, learn.validate()
+            return heard, rows, list(model.parameters()), losses, *seen
+    heard, rows, params, *others = trained(Learner)
+    heard_2, rows_2, params_2, *others_2 = trained(ListeningLearner)
+    assert heard == heard_2 and {o for _, o, _ in heard} > {'after_cancel_batch', 'after_cancel_epoch', 'before_step'}
+    assert str(rows) == str(rows_2) and others == others_2 and all(map(torch.equal, params, params_2))
 
 
-@pytest.mark.parametrize('kwargs', [{}, {'drop_last': True}, {'bs': 10}, {'bs': 99}, {'shuffle': True},
-                                    {'bs': 3, 'shuffle': True, 'drop_last': True}, {'bs': 11, 'drop_last': True}])
+def test_an_event_that_does_not_exist():
+    learn = ListeningLearner(DataLoaders(few_batches(), few_batches()), nn.Linear(3, 1), loss_func=mnist_loss)
+    with pytest.raises(ValueError, match="no event 'befor_fit'"): learn('befor_fit')
+
+
+def assert_same(batches, others):
+    "These batches are the same"
+    for b, other in zip(batches, others, strict=True):
+        assert type(b) is tuple and len(b) == len(other) and all(map(torch.equal, b, other))
+
+
+@pytest.mark.parametrize('kwargs', [
+    {}, {'drop_last': True}, {'bs': 10}, {'bs': 99}, {'shuffle': True}, {'bs': 3, 'shuffle': True, 'drop_last': True},
+    {'bs': 11, 'drop_last': True}, {'n': 7}, {'bs': np.int64(4)}, {'num_workers': 1}])
 def test_whole_batches_are_those_of_items(kwargs):
     "As fastai's loader, which fetches items and stacks them"
     def batches(dl):
@@ -88,6 +121,11 @@ def test_whole_batches_are_those_of_items(kwargs):
         return [*dl, *dl]
     ours = few_batches(**kwargs)
     theirs = batches(DataLoader(ours.dataset, **{'bs': 4, **kwargs}))
-    for b, other in zip(batches(ours), theirs, strict=True):
-        assert type(b) is tuple and all(map(torch.equal, b, other))
+    assert_same(batches(ours), theirs)
     assert len(theirs) == 2*len(ours)
+
+
+def test_other_datasets_and_no_batches():
+    dl = few_batches()
+    assert [len(x) for x, _ in TensorDataLoader(Subset(dl.dataset, [1, 2, 5]), bs=2)] == [2, 1]
+    assert_same([*TensorDataLoader(dl.dataset)], [dl.dataset[i] for i in range(10)])      # without bs: single items

@@ -1,5 +1,6 @@
 "What the command `mnist_stages` does. Torch and what needs it are imported after the arguments are read."
 import argparse
+import gc
 import json
 import os
 import platform
@@ -20,6 +21,16 @@ _examples = """examples:
   mnist_stages --stages 4 --epochs 3  train longer: 99.5%, in a few minutes
   mnist_stages --json > results.json  for a program to read
 """
+
+
+@contextmanager
+def _importing():
+    "While libraries are imported, hardly anything becomes garbage, and to look for it takes half a second"
+    enabled = gc.isenabled()
+    gc.disable()
+    try: yield
+    finally:
+        if enabled: gc.enable()
 
 
 class _TooLittleMemory(Exception): "A device is too small for a stage"
@@ -104,7 +115,7 @@ def check_device(
     name:str=None, # A PyTorch device such as 'cpu' or 'cuda:1'; the best one that works if `None`
 ) -> str: # The device
     "The device to train on. Raises `ValueError` if this machine does not have it, or if it cannot be used."
-    import torch
+    with _importing(): import torch
 
     def problem(device):
         "Why `device` cannot compute, or `None`"
@@ -156,7 +167,7 @@ def _uninterrupted():
 
 def _train(stage, args, device):
     "Run one stage and say how far it is"
-    from .stages import run_stage
+    with _importing(): from .stages import run_stage
     progress = TerminalProgress(f'stage {stage} on {device}, seed {args.seed}')
     result = run_stage(stage, args.seed, device, progress, args.epochs if stage == 4 else None)
     progress.done(result)

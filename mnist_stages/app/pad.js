@@ -104,8 +104,8 @@ export function showPad(el, asking) {
   const left = element('div'), right = element('div', 'answers');
   const paper = canvas('paper', size, 'Drawing area: draw one digit with a mouse, a pen or a finger. The button Example draws one for you.');
   const message = element('p', 'hint');
-  const prepared = canvas('prepared', 28, 'The drawing as the models get it: 28 by 28 pixels');
-  const caption = element('p', 'hint', 'What the models get: 28 × 28 pixels');
+  const prepared = canvas('prepared', 28, 'The drawing as the models are given it: 28 by 28 pixels');
+  const caption = element('p', 'hint', 'What the models are given: 28 × 28 pixels');
   const list = element('ul');
   message.setAttribute('role', 'status');
   // one sentence: with every caption of the list it would be a minute

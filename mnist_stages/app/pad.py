@@ -76,7 +76,7 @@ def plot_answers(
     pictures, # At least one picture of a digit, as for `prepare_digit`
     results, # `StageResult`s of trained stages
 ): # The figure
-    "Each picture, the same picture as the models get it, and a bar for the answer of each stage"
+    "Each picture, the same picture as the models are given it, and a bar for the answer of each stage"
     said = [read_digit(o, results) for o in pictures]
     fig, axes = plt.subplots(len(pictures), 3, figsize=(10, 2*len(pictures)), width_ratios=[1, 1, 2.2],
                              layout='constrained', squeeze=False)
@@ -93,7 +93,7 @@ def plot_answers(
         names = [f'{o["stage"]} {o["approach"]}' for o in answers['stages']]
         bars.set(yticks=range(len(names)), yticklabels=names, xlim=(0, 1), xticks=[0, .5, 1])
         bars.invert_yaxis()
-    titles = 'drawn', 'as the models get it', 'what the stages say, and how sure they are'
+    titles = 'drawn', 'as the models are given it', 'what the stages say, and how sure they are'
     for ax, title in zip(axes[0], titles): ax.set_title(title)
     return fig
 

@@ -89,10 +89,10 @@ def timing_rows(report):
 def whole_epoch(o):
     """Seconds for an epoch of which only the first batches were run.
 
-    The others take as long as those did on average, the very first left out. Ours has no batches for validation: it
-    reads all validation images afterwards, however short the training, so that is in `seconds`.
+    The others take as long as those did on average, the very first left out. Where no batches are for validation, as
+    in ours, it is in `seconds`: all validation images are read, however short the training was.
     """
-    parts = [part for part in ('train', 'valid') if o[part]]
+    parts = [part for part in ('train', 'valid') if o[f'n_{part}']]
     return o['seconds'] + sum((o[f'n_{part}'] - len(o[part]))*mean(o[part][1:]) for part in parts)
 
 
@@ -106,7 +106,7 @@ def training_rows(report, whole):
     rows = compare(said, 's', samples(lambda o: o['train'][5:]))
     rows += compare('training, one image', 's', samples(lambda o: [t/o['bs'] for t in o['train'][5:]]))
     if not whole:
-        said = f"epoch, extrapolated from {len(first['ours']['train'])} batches"
+        said = f"epoch, extrapolated from {len(first['ours']['train'])} batches; ours with answers over 5 shifts"
         return rows + compare(said, 's', samples(lambda o: [whole_epoch(o)]))
     rows += compare('whole epoch; ours with answers averaged over 5 shifts', 's', samples(lambda o: [o['seconds']]))
     rows += compare('its training batches alone', 's', samples(lambda o: [sum(o['train'])]))
