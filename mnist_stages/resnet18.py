@@ -82,7 +82,7 @@ def normalise(
 ) -> torch.Tensor: # `[n, 1, 28, 28]`, with mean 0 and standard deviation 1 over the training set
     "Centre and scale pixels, and add the axis of the one channel"
     check.pixels(images)
-    return ((images - mnist_mean)/mnist_std).unsqueeze(1)
+    return (images - mnist_mean).div_(mnist_std).unsqueeze(1)
 
 # %% ../nbs/04_resnet18.ipynb #9bf89611
 def get_mnist_dls(

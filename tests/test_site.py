@@ -296,7 +296,8 @@ def test_the_same_answers_as_onnx(keep):
         with torch.no_grad(): z = model(x.flatten(1) if len(recipe.digits) == 2 else x)
         p = z if name.startswith('means') else z.softmax(1) if z.shape[1] > 1 else torch.cat([-z, z], 1).sigmoid()
         assert np.abs(given[0] - p.numpy()).max() < .005, name
-        least = .95 if recipe.large else .998      # a network that is not trained (see `keep`) is undecided at times
+        untrained = recipe.large and keep != root/'_proc'/'site'      # see `keep`: undecided at times
+        least = .95 if untrained else .998
         assert (given[0].argmax(1) == p.argmax(1).numpy()).mean() > least, name
 
 

@@ -25,11 +25,12 @@ _examples = """examples:
 
 @contextmanager
 def _importing():
-    "While libraries are imported, hardly anything becomes garbage, and to look for it takes half a second"
+    "What is imported stays: to look through it for garbage, then and later, takes more than half a second"
     enabled = gc.isenabled()
     gc.disable()
     try: yield
     finally:
+        gc.freeze()
         if enabled: gc.enable()
 
 
@@ -193,9 +194,10 @@ def _train_all(args, device):
 
 def _run(args, device):
     "Run the stages that `args` asks for, and show and save what they reached"
-    from matplotlib.figure import Figure
+    with _importing():
+        from matplotlib.figure import Figure
 
-    from ..tools.results import plot_learning_curves, results_table, save_figure
+        from ..tools.results import plot_learning_curves, results_table, save_figure
     results, devices = _train_all(args, device)
     with _uninterrupted():
         save_figure(plot_learning_curves(results, Figure(figsize=(8, 4.5)).subplots()), args.out)

@@ -84,10 +84,10 @@ class AccuracyProbe(StopAtNaN):
 # What the stages share
 
 class ListeningLearner(Learner):
-    """A `Learner` that calls only the callbacks which have a method for an event
+    """A `Learner` that calls only the callbacks which have a method for an event, and moves no batches
 
     fastai asks all of them, and one without the method asks its `Learner`, which asks the model: a fifth of stage 3's
-    time. A method that is found only there is not called.
+    time. A method that is found only there is not called. Model and batches must be on one device.
     """
     def __call__(self, event_name):
         for name in [event_name] if isinstance(event_name, str) else event_name: self._call_one(name)
@@ -97,6 +97,8 @@ class ListeningLearner(Learner):
         for cb in sorted(self.cbs, key=attrgetter('order')):
             own = event_name in vars(cb) or hasattr(type(cb), event_name) or type(cb).__call__ is not Callback.__call__
             if own or event_name == 'after_fit': cb(event_name)      # after a fit, each is set to run again
+
+    def _set_device(self, b): return b
 
 
 def fit_stage(

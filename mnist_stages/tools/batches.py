@@ -9,7 +9,7 @@ class TensorDataLoader(DataLoader):
     def create_batches(self, places): return map(self.do_batch, self.chunkify(places))
     def create_batch(self, places):
         if self.prebatched or type(self.dataset) is not TensorDataset: return self.dataset[places]
-        tensors = self.dataset.tensors
-        places = torch.tensor(places, device=tensors[0].device)
-        return tuple(o.index_select(0, places) for o in tensors)      # in less than half the time of `o[places]`
+        # In half the time of `o[places]` or less; and places are counted from 0, never from the end
+        places = torch.tensor(places)
+        return tuple(o.index_select(0, places.to(o.device)) for o in self.dataset.tensors)
     def retain(self, res, b): return res      # it has its type already

@@ -7,9 +7,6 @@ from fastai.callback.core import Callback, CancelTrainException, CancelValidExce
 from fastai.data.external import URLs
 from fastai.metrics import accuracy
 from fastai.torch_core import default_device, set_seed
-from fastai.vision.data import ImageDataLoaders
-from fastai.vision.learner import vision_learner
-from torchvision.models import resnet18
 
 from mnist_stages.app.stages import fit_mnist
 from mnist_stages.resnet18 import get_mnist_dls, mnist_learner
@@ -41,12 +38,15 @@ class Clock(Callback):
 @cache
 def png_dls(num_workers=None):
     "MNIST as PNG files, as it is published; fastai's own number of workers if `num_workers` is `None`"
+    from fastai.vision.data import ImageDataLoaders      # only here: in memory.py, ours is to do without
     folder = untar_mnist(URLs.MNIST, show_progress=False)
     return ImageDataLoaders.from_folder(folder, train='training', valid='testing', bs=64, num_workers=num_workers)
 
 
 def our_learner(): return mnist_learner(get_mnist_dls(device='cpu'))
 def published_learner():
+    from fastai.vision.learner import vision_learner
+    from torchvision.models import resnet18
     return vision_learner(png_dls(), resnet18, pretrained=False, loss_func=F.cross_entropy, metrics=accuracy)
 
 
