@@ -30,8 +30,8 @@ from mnist_stages.app.cli import check_device, check_out
 from mnist_stages.app.models import load_model, save_model
 from mnist_stages.app.pad import DigitPad, plot_answers, predict, read_digit
 from mnist_stages.app.stages import (
-    AccuracyProbe, StageProgress, StopAtNaN, count_parameters, fit_mnist, fit_stage, run_stage, stage_linear,
-    stage_manual_sgd, stage_pixel_similarity, stage_relu_net, stage_resnet18, three_or_seven_result)
+    AccuracyProbe, ListeningLearner, StageProgress, StopAtNaN, count_parameters, fit_mnist, fit_stage, run_stage,
+    stage_linear, stage_manual_sgd, stage_pixel_similarity, stage_relu_net, stage_resnet18, three_or_seven_result)
 from mnist_stages.data import TensorDataLoader, class_means, get_dls, mnist_distance, nearest_mean
 from mnist_stages.linear import BasicOptim, train_epoch_opt, train_model
 from mnist_stages.manual_sgd import (
@@ -302,6 +302,8 @@ bad = {
     'train_model: epochs 1.5': (lambda: train_model(m := net(), opt(m), tiny_dls(), 1.5), TypeError, 'float'),
     'train_model: no training batches':
         (lambda: train_model(m := net(), opt(m), DataLoaders([], []), 1), ValueError, 'no batches'),
+    'ListeningLearner: no such event':
+        (lambda: ListeningLearner(tiny_dls(), net(), loss_func=mnist_loss)('befor_fit'), ValueError, "'befor_fit'"),
     'fit_stage: epochs 0': (lambda: fit_stage(learner(), 0, 1.), ValueError, 'epochs=0'),
     'fit_stage: no metric': (lambda: fit_stage(learner(metrics=None), 1, 1.), ValueError, 'metrics=batch_accuracy'),
     'fit_stage: divergence':

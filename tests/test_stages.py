@@ -100,11 +100,6 @@ def test_a_listening_learner_is_a_learner():
     assert str(rows) == str(rows_2) and others == others_2 and all(map(torch.equal, params, params_2))
 
 
-def test_an_event_that_does_not_exist():
-    learn = ListeningLearner(DataLoaders(few_batches(), few_batches()), nn.Linear(3, 1), loss_func=mnist_loss)
-    with pytest.raises(ValueError, match="no event 'befor_fit'"): learn('befor_fit')
-
-
 def assert_same(batches, others):
     "These batches are the same"
     for b, other in zip(batches, others, strict=True):
