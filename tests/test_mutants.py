@@ -61,7 +61,7 @@ mutants = [
     ('04_resnet18', '(self.bn2(self.conv2(out)) + skip)', '(self.bn2(self.conv2(out)) + 1.001*skip)'),
     ('04_resnet18', 'out = self.bn1(self.conv1(x))', 'out = 1.001*self.bn1(self.conv1(x))'),
     ('04_resnet18', "weights['conv1.weight'].sum(", "1.001*weights['conv1.weight'].sum("),
-    ('04_resnet18', 'return ((images - mnist_mean)/', 'return (1.001*(images - mnist_mean)/'),
+    ('04_resnet18', 'return (images - mnist_mean).div_(', 'return (1.001*(images - mnist_mean)).div_('),
     ('04_resnet18', 'fit_one_cycle(epochs, lr, moms=(.9, .9, .9), cbs=cbs)',
      'fit_one_cycle(epochs, 1.001*lr, moms=(.9, .9, .9), cbs=cbs)'),
     ('04_resnet18', 'self.learn.xb = (shift_images(self.x, down, right),)', 'self.learn.xb = (self.x,)'),
