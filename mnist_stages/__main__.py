@@ -1,5 +1,4 @@
 "The command `mnist_stages`, also as `python -m mnist_stages`: from here on, Ctrl-C is one line and status 130."
-import gc
 import os
 import signal
 import sys
@@ -20,7 +19,6 @@ def command() -> int: # Exit status, as `mnist_stages.app.cli.main` gives it; an
     from .app.cli import main      # only now: this takes some milliseconds, and what it imports later seconds
     try: return main()
     finally:
-        gc.freeze()      # Python ends: to look once more for garbage takes half a second
         if own: signal.signal(signal.SIGINT, signal.SIG_DFL)       # all is said: an interrupt may end Python, silently
 
 

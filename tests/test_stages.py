@@ -74,7 +74,7 @@ class Everything(Callback):
 def few_batches(bs=4, **kwargs):
     torch.manual_seed(2)
     data = TensorDataset(torch.rand(10, 3), torch.tensor([[0], [1]]*5))
-    return TensorDataLoader(data, **{'bs': bs, **kwargs})
+    return TensorDataLoader(data, bs=bs, **kwargs)
 
 
 def test_a_listening_learner_is_a_learner():

@@ -168,7 +168,7 @@ def _uninterrupted():
 
 def _train(stage, args, device):
     "Run one stage and say how far it is"
-    with _importing(): from .stages import run_stage
+    from .stages import run_stage
     progress = TerminalProgress(f'stage {stage} on {device}, seed {args.seed}')
     result = run_stage(stage, args.seed, device, progress, args.epochs if stage == 4 else None)
     progress.done(result)
@@ -198,6 +198,7 @@ def _run(args, device):
         from matplotlib.figure import Figure
 
         from ..tools.results import plot_learning_curves, results_table, save_figure
+        from . import stages  # noqa: F401      before any training, of which nothing is to be frozen
     results, devices = _train_all(args, device)
     with _uninterrupted():
         save_figure(plot_learning_curves(results, Figure(figsize=(8, 4.5)).subplots()), args.out)
